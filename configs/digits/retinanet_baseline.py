@@ -1,0 +1,51 @@
+"""RetinaNet baseline on the digit scenes: the student's own training, without a teacher."""
+
+_base_ = [
+    'mmdet::_base_/models/retinanet_r50_fpn.py',
+    'mmdet::_base_/default_runtime.py',
+    '../_base_/digit_scenes.py',
+    '../_base_/w2s_detection.py',
+]
+
+norm_cfg = dict(type='BN', requires_grad=True)
+model = dict(
+    backbone=dict(
+        depth=18,
+        base_channels=16,
+        stem_channels=16,
+        frozen_stages=-1,
+        norm_cfg=norm_cfg,
+        norm_eval=False,
+        init_cfg=None,
+    ),
+    neck=dict(
+        in_channels=[16, 32, 64, 128],
+        out_channels=48,
+        add_extra_convs=False,
+        num_outs=3,
+        norm_cfg=norm_cfg,
+    ),
+    bbox_head=dict(
+        num_classes=10,
+        in_channels=48,
+        feat_channels=48,
+        stacked_convs=2,
+        norm_cfg=norm_cfg,
+        anchor_generator=dict(scales_per_octave=2, ratios=[1.0], strides=[8, 16, 32]),
+    ),
+    test_cfg=dict(max_per_img=30),  # a scene has at most five digits
+)
+
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=20)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05)
+)
+default_hooks = dict(
+    **_base_.measure_hooks,
+    logger=dict(interval=20),
+    checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
+)
+log_processor = dict(by_epoch=False, window_size=20)
+env_cfg = dict(dist_cfg=dict(backend='gloo'))

@@ -1,0 +1,227 @@
+import copy
+import random
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.registry import DefaultScope
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.core.rng import rng_state
+from w2s_mm.core.teacher import FrozenTeacher
+
+STOCK = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
+
+
+@pytest.fixture
+def teacher(make_teacher):
+    return FrozenTeacher(**make_teacher())
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def assert_same(left, right):
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_built_on_first_use_frozen_with_the_weights_of_the_file(teacher):
+    assert teacher._model is None
+    model = teacher.model
+    assert teacher.model is model
+    assert_same(weights(model), torch.load(teacher.checkpoint)['state_dict'])
+    assert not any(module.training for module in model.modules())
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_student_does_not_contain_the_teacher(make_student, retinanet, build):
+    student = make_student()
+    student.prepare_teacher()
+    plain = build(retinanet())
+    assert list(student.state_dict()) == list(plain.state_dict())
+    assert [n for n, _ in student.named_parameters()] == [n for n, _ in plain.named_parameters()]
+    assert [n for n, _ in student.named_buffers()] == [n for n, _ in plain.named_buffers()]
+    inside = set(map(id, student.modules()))
+    assert not inside & set(map(id, student.teacher.model.modules()))
+
+
+def test_student_modes_and_dtypes_do_not_reach_it(make_student):
+    student = make_student()
+    student.prepare_teacher()
+    student.train()
+    student.double()
+    student.requires_grad_(True)
+    model = student.teacher.model
+    assert not any(module.training for module in model.modules())
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_copies_of_the_student_share_it(make_student):
+    student = make_student()
+    before = copy.deepcopy(student)
+    student.prepare_teacher()
+    after = copy.deepcopy(student)
+    assert before.teacher is student.teacher is after.teacher
+    assert after.backbone is not student.backbone
+
+
+def test_building_takes_no_random_numbers(teacher):
+    states = rng_state(), random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
+    teacher.load()
+    assert random.getstate() == states[1]
+    assert (np.random.get_state()[1] == states[2]).all()
+    assert torch.equal(torch.get_rng_state(), states[3])
+
+
+def test_training_the_student_changes_nothing_in_it(make_student, make_batch):
+    student = make_student()
+    student.prepare_teacher()
+    student.set_distillation(1.0, 2.0)
+    before = weights(student.teacher.model)
+    own = weights(student)
+    optimizer = torch.optim.SGD(student.parameters(), lr=1e-3, momentum=0.9)
+    for step in range(3):
+        losses = student.loss(*make_batch(student, seed=step))
+        loss, _ = student.parse_losses(losses)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert_same(weights(student.teacher.model), before)
+    assert all(p.grad is None for p in student.teacher.model.parameters())
+    assert not any(module.training for module in student.teacher.model.modules())
+    assert not torch.equal(own['neck.lateral_convs.0.conv.weight'],
+                           student.neck.lateral_convs[0].conv.weight)  # fmt: skip
+
+
+def test_released_teacher_refuses_and_is_forgotten(teacher):
+    import gc
+    import weakref
+
+    gone = weakref.ref(teacher.model)
+    teacher.release()
+    gc.collect()
+    assert gone() is None
+    with pytest.raises(W2SError, match='released'):
+        teacher.load()
+    teacher.release()  # a second time does nothing
+
+
+def test_fingerprint_tells_weights_and_configurations_apart(make_teacher):
+    def fingerprint(arguments):
+        teacher = FrozenTeacher(**arguments)
+        teacher.load()
+        return teacher.fingerprint
+
+    first = make_teacher()
+    assert fingerprint(first) == fingerprint(first)
+    assert fingerprint(first) != fingerprint(make_teacher(seed=2))
+    other = copy.deepcopy(first)
+    other['config']['test_cfg']['score_thr'] = 0.3
+    assert fingerprint(first) != fingerprint(other)
+
+
+def test_classes_come_from_the_checkpoint(teacher):
+    content = torch.load(teacher.checkpoint)
+    torch.save({**content, 'meta': {'dataset_meta': {'classes': ['a', 'b']}}}, teacher.checkpoint)
+    teacher.load()
+    assert teacher.classes == ('a', 'b')
+
+
+@pytest.mark.parametrize('meta', [{}, None, {'dataset_meta': None}])
+def test_checkpoint_without_classes(teacher, meta):
+    content = torch.load(teacher.checkpoint)
+    torch.save({**content, 'meta': meta}, teacher.checkpoint)
+    teacher.load()
+    assert teacher.classes is None
+
+
+def test_config_by_path(make_teacher, tmp_path):
+    arguments = make_teacher()
+    path = tmp_path / 'teacher.py'
+    Config({'default_scope': 'mmdet', 'model': arguments['config']}).dump(path)
+    teacher = FrozenTeacher(str(path), arguments['checkpoint'])
+    with DefaultScope.overwrite_default_scope('mmengine'):  # the student may be in another
+        assert type(teacher.model).__name__ == 'RetinaNet'
+
+
+def test_config_by_whole_dict(make_teacher):
+    arguments = make_teacher()
+    whole = {'default_scope': 'mmdet', 'model': arguments['config'], 'train_cfg': None}
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        assert type(FrozenTeacher(whole, arguments['checkpoint']).model).__name__ == 'RetinaNet'
+
+
+def test_config_by_name(build, tmp_path):
+    config = get_config(STOCK)
+    model = build(config.model)
+    torch.save(model.state_dict(), tmp_path / 'r18.pth')
+    teacher = FrozenTeacher(STOCK, str(tmp_path / 'r18.pth'))
+    assert_same(weights(teacher.model), weights(model))
+
+
+def test_safetensors_teacher(teacher):
+    from safetensors.torch import save_file
+
+    path = teacher.checkpoint.replace('.pth', '.safetensors')
+    save_file(torch.load(teacher.checkpoint)['state_dict'], path)
+    assert_same(
+        weights(FrozenTeacher(teacher.config, path).model),
+        torch.load(teacher.checkpoint)['state_dict'],
+    )
+
+
+@pytest.mark.parametrize('config', ['no/such/config.py', 'mmdet::no_such/config.py'])
+def test_absent_config_is_named(config):
+    with pytest.raises(W2SError, match=config):
+        FrozenTeacher(config, 'c.pth').load()
+
+
+def test_config_without_a_model_is_named(tmp_path):
+    path = tmp_path / 'no_model.py'
+    path.write_text('x = 1\n')
+    with pytest.raises(W2SError, match=r'no_model\.py'):
+        FrozenTeacher(str(path), 'c.pth').load()
+
+
+def test_checkpoint_of_another_architecture_is_named(teacher, make_teacher):
+    wider = make_teacher({'backbone.base_channels': 16, 'neck.in_channels': [32, 64]})
+    with pytest.raises(W2SError, match=r'of another shape: backbone\.') as refusal:
+        FrozenTeacher(teacher.config, wider['checkpoint']).load()
+    assert wider['checkpoint'] in str(refusal.value)
+    assert 'model.teacher.config' in str(refusal.value)
+
+
+def test_failed_load_can_be_repeated(teacher):
+    checkpoint, teacher.checkpoint = teacher.checkpoint, 'nothing.pth'
+    with pytest.raises(W2SError):
+        teacher.load()
+    teacher.checkpoint = checkpoint
+    teacher.load()
+    assert teacher.fingerprint
+
+
+def test_sees_the_batch_its_own_way(make_student, make_teacher, make_raw, build):
+    look = {
+        'data_preprocessor.mean': [103.53, 116.28, 123.675],
+        'data_preprocessor.std': [1.0, 1.0, 1.0],
+        'data_preprocessor.bgr_to_rgb': False,
+    }
+    arguments = make_teacher(look)
+    student = make_student(teacher=arguments)
+    student.prepare_teacher()
+    sizes = ((40, 64), (64, 50))
+    data = student.data_preprocessor(make_raw(sizes), True)
+    seen = student.teacher.see(student, data['inputs'], data['data_samples'])
+    own = build(arguments['config']).data_preprocessor(make_raw(sizes), True)['inputs']
+    torch.testing.assert_close(seen, own, rtol=1e-4, atol=1e-4)
+
+
+def test_padding_it_cannot_have_is_refused_before_training(make_student, make_teacher):
+    student = make_student(teacher=make_teacher({'data_preprocessor.pad_size_divisor': 64}))
+    with pytest.raises(W2SError, match='multiple of 64'):
+        student.prepare_teacher()

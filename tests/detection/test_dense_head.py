@@ -1,0 +1,424 @@
+import math
+
+import pytest
+import torch
+from mmdet.models import GFL
+from mmengine.registry import MODELS
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.core.model import WeakToStrong
+from w2s_mm.core.tape import record
+from w2s_mm.detection import DenseDistillHead
+
+C, A = 3, 2
+
+
+def maps_of(model, inputs):
+    with torch.no_grad():
+        return model(inputs, mode='tensor')[:2]
+
+
+def distill(student, batch, temperature=2.0):
+    """The two terms, and the student's and teacher's maps they come from."""
+    student.prepare_teacher()
+    student.set_distillation(1.0, temperature)
+    with record(student, ['bbox_head']) as tape:
+        losses = student.loss(*batch)
+    ours = tape['bbox_head'][-1].output[:2]
+    images = student.teacher.see(student, *batch)
+    theirs = maps_of(student.teacher.model, images)
+    return losses['loss_distill_cls'], losses.get('loss_distill_bbox'), ours, theirs
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def priors(maps):
+    """Every prior of every image in MMDetection's order: image, level, row, column, anchor."""
+    for image in range(maps[0].shape[0]):
+        for level, scores in enumerate(maps):
+            for y in range(scores.shape[2]):
+                for x in range(scores.shape[3]):
+                    for anchor in range(A):
+                        yield image, level, y, x, anchor
+
+
+def at(maps, channels, place):
+    image, level, y, x, anchor = place
+    column = maps[level][image, anchor * channels : (anchor + 1) * channels, y, x]
+    return column.double().tolist()
+
+
+def anchor_box(head, place):
+    """Written out from base size, ratio and stride: centres on the grid, area kept by the ratio."""
+    _, level, y, x, anchor = place
+    stride = head.prior_generator.strides[level][0]
+    ratio = head.prior_generator.ratios[anchor].item()
+    side = 2 * stride  # octave_base_scale
+    height, width = side * math.sqrt(ratio), side / math.sqrt(ratio)
+    return [x * stride - width / 2, y * stride - height / 2,
+            x * stride + width / 2, y * stride + height / 2]  # fmt: skip
+
+
+def decode(box, delta, stds):
+    dx, dy, dw, dh = (d * s for d, s in zip(delta, stds, strict=True))
+    limit = abs(math.log(16 / 1000))
+    dw, dh = (min(max(d, -limit), limit) for d in (dw, dh))
+    width, height = box[2] - box[0], box[3] - box[1]
+    cx, cy = (box[0] + box[2]) / 2 + dx * width, (box[1] + box[3]) / 2 + dy * height
+    width, height = width * math.exp(dw), height * math.exp(dh)
+    return [cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2]
+
+
+def giou(a, b):
+    overlap = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(
+        0.0, min(a[3], b[3]) - max(a[1], b[1])
+    )
+    union = sum((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b)) - overlap
+    hull = (max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1]))
+    return overlap / union - (hull - union) / hull
+
+
+def written_out(student, ours, theirs, T, focal, threshold, mode):
+    """Both terms, and how many priors take part, prior by prior."""
+    cls = bbox = 0.0
+    count = 0
+    for place in priors(ours[0]):
+        target = at(theirs[0], C, place)
+        weight = max(map(sigmoid, target))
+        if weight < threshold:
+            continue
+        count += 1
+        for s, t in zip(at(ours[0], C, place), target, strict=True):
+            q, p = sigmoid(s / T), sigmoid(t / T)
+            bce = -(p * math.log(q) + (1 - p) * math.log(1 - q))
+            cls += T**2 * abs(q - p) ** focal * bce
+        deltas = at(ours[1], 4, place), at(theirs[1], 4, place)
+        if mode == 'l1':
+            bbox += weight * sum(abs(a - b) for a, b in zip(*deltas, strict=True))
+        else:
+            box = anchor_box(student.bbox_head, place)
+            heads = student.bbox_head, student.teacher.model.bbox_head
+            bbox += weight * (1 - giou(*(decode(box, d, h.bbox_coder.stds)
+                                         for d, h in zip(deltas, heads, strict=True))))  # fmt: skip
+    n = max(count, 1)
+    return cls / n, bbox / n, count
+
+
+@pytest.mark.parametrize('mode', ['l1', 'giou'])
+@pytest.mark.parametrize(('T', 'focal', 'threshold'), [(2.0, 1.0, 0.2), (1.0, 2.0, 0.5)])
+def test_terms_equal_a_loop_over_every_prior(make_student, make_batch, mode, T, focal, threshold):
+    student = make_student(score_thr=threshold, focal=focal, box=mode)
+    cls, bbox, ours, theirs = distill(student, make_batch(student), T)
+    expected_cls, expected_bbox, count = written_out(
+        student, ours, theirs, T, focal, threshold, mode
+    )
+    total = 2 * A * (8 * 8 + 4 * 4)
+    assert 0.05 * total < count < 0.95 * total  # both sides of the threshold are there
+    assert cls.item() == pytest.approx(expected_cls, rel=1e-4)
+    assert bbox.item() == pytest.approx(expected_bbox, rel=1e-4)
+
+
+def test_images_that_are_not_square(make_student, make_batch):
+    student = make_student(box='giou')
+    batch = make_batch(student, sizes=((32, 96), (64, 70)))
+    cls, bbox, ours, theirs = distill(student, batch)
+    expected_cls, expected_bbox, _ = written_out(student, ours, theirs, 2.0, 1.0, 0.2, 'giou')
+    assert cls.item() == pytest.approx(expected_cls, rel=1e-4)
+    assert bbox.item() == pytest.approx(expected_bbox, rel=1e-4)
+
+
+def test_same_priors_as_mmdetections_own_prediction(make_student, make_batch):
+    """Teacher boxes compared are those that MMDetection's predict keeps at the threshold."""
+    student = make_student(box='giou')
+    compared = []
+    student.distill_head.loss_bbox.register_forward_pre_hook(
+        lambda _, args: compared.append((args[1], args[2]))
+    )
+    batch = make_batch(student)
+    *_, theirs = distill(student, batch)
+    head = student.teacher.model.bbox_head
+    config = head.test_cfg.copy()
+    config.update(score_thr=0.2, nms_pre=-1)
+    predicted = head.predict_by_feat(
+        *theirs, batch_img_metas=[s.metainfo for s in batch[1]], cfg=config, with_nms=False
+    )
+    best = {}  # MMDetection gives a prior once for every class above the threshold
+    for image, result in enumerate(predicted):
+        for box, score in zip(result.bboxes, result.scores, strict=True):
+            key = (image, *(round(c, 2) for c in box.tolist()))
+            best[key] = max(best.get(key, 0), score.item())
+    boxes, weight = compared[0]
+    clipped = boxes.clamp(min=0, max=64)
+    expected = sorted((*key[1:], round(score, 3)) for key, score in best.items())
+    found = sorted(
+        (*(round(c, 2) for c in box), round(w, 3))
+        for box, w in zip(clipped.tolist(), weight.tolist(), strict=True)
+    )
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), atol=0.02, rtol=0)
+
+
+def test_flattening_is_mmdetections(make_student, make_batch):
+    from w2s_mm.detection.dense_head import _flatten, _priors
+
+    student = make_student()
+    inputs, samples = make_batch(student)
+    maps = maps_of(student, inputs)
+    head = student.bbox_head
+    anchors, _ = head.get_anchors([m.shape[-2:] for m in maps[0]], [s.metainfo for s in samples])
+    assert torch.equal(_priors(head, maps[0]), torch.cat(anchors[0]))
+    for side, channels in zip(maps, (C, 4), strict=True):
+        own = [m.permute(0, 2, 3, 1).reshape(2, -1, channels) for m in side]
+        assert torch.equal(_flatten(side, channels), torch.cat(own, 1).reshape(-1, channels))
+
+
+def test_equal_heads_give_zero(make_student, make_teacher, make_batch):
+    arguments = make_teacher()
+    student = make_student(teacher=arguments).eval()
+    student.load_state_dict(torch.load(arguments['checkpoint'])['state_dict'])
+    cls, bbox, *_ = distill(student, make_batch(student))
+    assert cls.item() == pytest.approx(0, abs=1e-6)
+    assert bbox.item() == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize('mode', ['l1', 'giou'])
+def test_nobody_confident_gives_zero_and_no_gradient(make_student, make_batch, mode):
+    student = make_student(score_thr=0.9999, box=mode)
+    cls, bbox, *_ = distill(student, make_batch(student))
+    assert cls.item() == bbox.item() == 0
+    (cls + bbox).backward()
+    assert all(p.grad is None or not p.grad.any() for p in student.parameters())
+
+
+def test_boxes_can_be_left_alone(make_student, make_batch):
+    student = make_student(box=None)
+    cls, bbox, *_ = distill(student, make_batch(student))
+    assert cls > 0 and bbox is None
+
+
+@pytest.mark.parametrize('mode', ['l1', 'giou'])
+def test_gradients_reach_only_the_student(make_student, make_batch, mode):
+    student = make_student(box=mode)
+    cls, bbox, *_ = distill(student, make_batch(student))
+    (cls + bbox).backward()
+    assert student.bbox_head.retina_cls.weight.grad.any()
+    assert student.bbox_head.retina_reg.weight.grad.any()
+    assert student.backbone.conv1.weight.grad.any()
+    assert all(p.grad is None for p in student.teacher.model.parameters())
+
+
+def test_teacher_answers_once_a_loss(make_student, make_batch):
+    student = make_student()
+    student.prepare_teacher()
+    student.set_distillation(1.0, 2.0)
+    calls, grad = [], []
+    student.teacher.model.register_forward_hook(lambda *_: calls.append(1))
+    student.teacher.model.register_forward_hook(lambda *_: grad.append(torch.is_grad_enabled()))
+    for expected in (1, 2):
+        student.loss(*make_batch(student))
+        assert len(calls) == expected
+    assert not any(grad)
+
+
+def test_autocast_gives_nearly_the_same(make_student, make_batch):
+    student = make_student().eval()
+    batch = make_batch(student)
+    exact = distill(student, batch)[:2]
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        rough = distill(student, batch)[:2]
+    assert all(term.dtype == torch.float32 for term in rough)
+    torch.testing.assert_close(rough, exact, rtol=0.1, atol=0.05)
+
+
+def refusal(make_student, make_teacher, changes, **kwargs):
+    student = make_student(teacher=make_teacher(changes), **kwargs)
+    with pytest.raises(W2SError) as refused:
+        student.prepare_teacher()
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'parts'),
+    [
+        ({'bbox_head.num_classes': 5}, ['number of classes', 'teacher 5', 'student 3']),
+        (
+            {'bbox_head.anchor_generator.ratios': [0.5, 1.0, 2.0]},
+            ['priors a place', 'teacher [3, 3]', 'student [2, 2]'],
+        ),
+        (
+            {'bbox_head.anchor_generator.ratios': [1.0, 2.0]},
+            ['base anchors', 'teacher [', 'student [', '-11.314', '-5.657'],
+        ),
+        (
+            {'bbox_head.anchor_generator.octave_base_scale': 4},
+            ['base anchors', '-22.627', '-11.314'],
+        ),
+        (
+            {'bbox_head.anchor_generator.strides': [16, 32]},
+            ['strides', 'teacher [(16, 16), (32, 32)]', 'student [(8, 8), (16, 16)]'],
+        ),
+        (
+            {
+                'neck.num_outs': 3,
+                'bbox_head.anchor_generator.strides': [8, 16, 32],
+            },
+            ['strides', '(32, 32)'],
+        ),
+    ],
+    ids=['classes', 'anchor count', 'ratios', 'scale', 'strides', 'levels'],
+)
+def test_mismatch_is_refused_with_both_sides(make_student, make_teacher, changes, parts):
+    message = refusal(make_student, make_teacher, changes)
+    for part in parts:
+        assert part in message
+
+
+def test_refusal_stays_readable(make_student, make_teacher):
+    """Nine anchors on five levels are 45 boxes a side; the message shows what differs."""
+    ratios = {'bbox_head.anchor_generator.ratios': [0.25, 0.5, 1.0, 2.0, 4.0, 8.0]}
+    shifted = {'bbox_head.anchor_generator.ratios': [0.25, 0.5, 1.0, 2.0, 4.0, 9.0]}
+    message = refusal(make_student, make_teacher, shifted, changes=ratios)
+    assert len(message) < 1000
+
+
+STDS = {'bbox_head.bbox_coder.target_stds': [1.0, 1.0, 1.0, 1.0]}
+
+
+def test_other_box_coder_is_refused_for_deltas(make_student, make_teacher):
+    message = refusal(make_student, make_teacher, STDS)
+    for part in ('box coder', '1.0, 1.0, 1.0, 1.0', '0.1, 0.1, 0.2, 0.2', "mode='giou'"):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [STDS, {'bbox_head.bbox_coder.target_means': [0.1, -0.1, 0.2, 0.0]}],
+    ids=['stds', 'means'],
+)
+def test_giou_decodes_each_side_with_its_own_coder(
+    make_student, make_teacher, make_batch, changes
+):
+    """The same network under another coder says other boxes: giou has to see the difference."""
+    student = make_student(teacher=make_teacher(changes), box='giou')
+    batch = make_batch(student)
+    sides = []
+    student.distill_head.loss_bbox.register_forward_pre_hook(lambda _, args: sides.append(args))
+    *_, ours, theirs = distill(student, batch)
+    compared, teacher_boxes, weight, _ = sides[0]
+    head = student.teacher.model.bbox_head
+    anchors = torch.cat(head.prior_generator.grid_priors([m.shape[-2:] for m in ours[0]]))
+    flat = [torch.cat([m.permute(0, 2, 3, 1).reshape(2, -1, 4) for m in side[1]], 1)
+            for side in (ours, theirs)]  # fmt: skip
+    scores = torch.cat([m.permute(0, 2, 3, 1).reshape(2, -1, C) for m in theirs[0]], 1)
+    chosen = scores.sigmoid().amax(-1) >= 0.2
+    coders = student.bbox_head.bbox_coder, head.bbox_coder
+    expected = [
+        torch.stack([coder.decode(anchors, image) for image in side])[chosen]
+        for coder, side in zip(coders, flat, strict=True)
+    ]
+    torch.testing.assert_close(compared, expected[0])
+    torch.testing.assert_close(teacher_boxes, expected[1])
+
+
+SOFTMAX = {'bbox_head.loss_cls': dict(type='CrossEntropyLoss', use_sigmoid=False)}
+
+
+def test_softmax_heads_are_refused(make_student, make_teacher):
+    assert 'sigmoid' in refusal(make_student, make_teacher, SOFTMAX)
+    both = refusal(make_student, make_teacher, SOFTMAX, changes=SOFTMAX)
+    assert 'softmax' in both and 'use_sigmoid=True' in both
+
+
+def test_teacher_without_a_dense_head_is_refused(make_student, retinanet, build, tmp_path):
+    config = retinanet()
+    config = {
+        'type': 'FasterRCNN',
+        'data_preprocessor': config['data_preprocessor'],
+        'backbone': config['backbone'],
+        'neck': config['neck'],
+        'rpn_head': {
+            'type': 'RPNHead',
+            'in_channels': 16,
+            'feat_channels': 16,
+            'anchor_generator': config['bbox_head']['anchor_generator'],
+        },
+        'roi_head': {'type': 'StandardRoIHead'},
+    }
+    model = build(config)
+    torch.save(model.state_dict(), tmp_path / 'rcnn.pth')
+    teacher = {'config': config, 'checkpoint': str(tmp_path / 'rcnn.pth')}
+    student = make_student(teacher=teacher)
+    with pytest.raises(W2SError, match=r'FasterRCNN.*no dense bbox_head.*W2SRetinaNet'):
+        student.prepare_teacher()
+
+
+def test_distributions_over_distances_are_refused(retinanet, build, tmp_path):
+    """GFL predicts 4 * (reg_max + 1) numbers a prior: no deltas, so nothing to align."""
+
+    class W2SGFL(WeakToStrong, GFL):
+        pass
+
+    if 'W2SGFL' not in MODELS:
+        MODELS.register_module(name='W2SGFL', module=W2SGFL)
+    config = retinanet()
+    config['type'] = 'GFL'
+    config['bbox_head'] = {
+        'type': 'GFLHead',
+        'num_classes': C,
+        'in_channels': 16,
+        'feat_channels': 16,
+        'stacked_convs': 1,
+        'norm_cfg': None,
+        'reg_max': 4,
+        'anchor_generator': {
+            'type': 'AnchorGenerator',
+            'ratios': [1.0],
+            'octave_base_scale': 8,
+            'scales_per_octave': 1,
+            'strides': [8, 16],
+        },
+        'loss_cls': {'type': 'QualityFocalLoss', 'use_sigmoid': True},
+        'loss_bbox': {'type': 'GIoULoss'},
+    }
+    config['train_cfg'] = {'assigner': {'type': 'ATSSAssigner', 'topk': 9}}
+    torch.save(build(config).state_dict(), tmp_path / 'gfl.pth')
+    student = build(
+        {
+            **config,
+            'type': 'W2SGFL',
+            'teacher': {'config': config, 'checkpoint': str(tmp_path / 'gfl.pth')},
+            'distill_head': {
+                'type': 'DenseDistillHead',
+                'loss_cls': {'type': 'FocalLogitDistillLoss'},
+                'loss_bbox': {'type': 'BoxDistillLoss'},
+            },
+        }
+    )
+    student.set_distillation(1.0, 2.0)
+    with pytest.raises(W2SError):
+        student.prepare_teacher()
+        student.loss(torch.zeros(1, 3, 64, 64), [])
+
+
+def test_maps_of_another_shape_are_refused(make_student, make_batch):
+    student = make_student()
+    student.set_distillation(1.0, 2.0)
+    with record(student, ['bbox_head']) as tape:
+        student(*make_batch(student), mode='tensor')
+    output = tape['bbox_head'][-1].output[:2]
+    smaller = tuple([m[..., :-1] for m in side] for side in output)
+    with pytest.raises(W2SError, match=r'teacher .*8, 7.*student .*8, 8'):
+        student.distill_head.loss(student, tape, smaller, 2.0)
+
+
+def test_head_adds_nothing_to_a_checkpoint():
+    head = MODELS.build(
+        {
+            'type': 'DenseDistillHead',
+            'loss_cls': {'type': 'FocalLogitDistillLoss'},
+            'loss_bbox': {'type': 'BoxDistillLoss'},
+        }
+    )
+    assert isinstance(head, DenseDistillHead)
+    assert not head.state_dict() and not list(head.parameters()) and not list(head.buffers())

@@ -1,0 +1,7 @@
+"""Weak-to-strong distillation for the MM stack: reach a target metric earlier (arXiv 2604.15451).
+
+Shapes in every docstring of the package use this legend: N images, C classes, A anchors a place,
+L levels, R RoIs or priors, K channels, H and W height and width.
+"""
+
+__version__ = '0.1.0'

@@ -1,0 +1,1 @@
+"""What every task shares; imports neither a task nor its MM package."""

@@ -1,0 +1,183 @@
+"""Read a checkpoint without running code that may hide in it."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .errors import W2SError
+
+_MAX_NAMED = 8
+
+
+class _Ignored:
+    """Stands in for what an MMEngine checkpoint carries beside weights (its message hub)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
+
+def _inert_getattr(*_: Any) -> None:
+    """Stands in for ``getattr``, by which an MMEngine message hub pickles its methods."""
+
+
+def _allowed_globals() -> list[Any]:
+    """Globals that ordinary MMEngine checkpoints name; every one builds plain data only."""
+    core = np._core if np.lib.NumpyVersion(np.__version__) >= '2.0.0' else np.core  # type: ignore[attr-defined]
+    names = ('float64', 'float32', 'int64', 'int32', 'uint32', 'uint8', 'bool')
+    return [
+        core.multiarray._reconstruct,
+        core.multiarray.scalar,
+        (core.multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
+        (core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
+        np.ndarray,
+        np.dtype,
+        *(type(np.dtype(name)) for name in names),
+        (_Ignored, 'mmengine.logging.history_buffer.HistoryBuffer'),
+        (_inert_getattr, 'builtins.getattr'),
+        slice,
+    ]
+
+
+def _local_file(source: str) -> Path:
+    """Path of ``source``, fetched to torch's hub cache first when it is a web address."""
+    if source.startswith(('http://', 'https://')):
+        target = Path(torch.hub.get_dir()) / 'checkpoints' / source.rsplit('/', 1)[-1]
+        if not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                torch.hub.download_url_to_file(source, str(target))
+            except OSError as error:
+                raise W2SError(
+                    f'Teacher checkpoint {source} could not be downloaded ({error}). Download it '
+                    f'by hand and set model.teacher.checkpoint to the file.'
+                ) from error
+        return target
+    if '://' in source:
+        from mmengine.fileio import get_local_path
+
+        with get_local_path(source) as path:  # the backend that MMEngine knows for this scheme
+            copy = Path(torch.hub.get_dir()) / 'checkpoints' / Path(source).name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(Path(path).read_bytes())
+        return copy
+    return Path(source).expanduser()
+
+
+def load_checkpoint(source: str, *, weights_only: bool = True) -> dict[str, Any]:
+    """Load a checkpoint file to the CPU.
+
+    Args:
+        source: Path, or an address that MMEngine's file backends understand; ``.safetensors`` or
+            anything ``torch.save`` wrote.
+        weights_only: Refuse files that need more than tensors and plain data. Set False only for
+            an old file from a source you trust: unpickling it may run any code.
+
+    Returns:
+        The checkpoint as saved; for a bare state dict, ``{'state_dict': ...}``.
+
+    Raises:
+        W2SError: The file is absent, damaged, holds no weights, or would run code.
+    """
+    path = _local_file(source)
+    if not path.is_file():
+        raise W2SError(
+            f'Checkpoint not found: {source} (looked for {path.absolute()}). Train the teacher '
+            f'first, or point model.teacher.checkpoint at an existing file.'
+        )
+    try:
+        if path.suffix == '.safetensors':
+            from safetensors.torch import load_file
+
+            checkpoint: Any = load_file(path)
+        elif weights_only:
+            with torch.serialization.safe_globals(_allowed_globals()):
+                checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+        else:
+            checkpoint = torch.load(path, map_location='cpu', weights_only=False)
+    except pickle.UnpicklingError as error:
+        if path.stat().st_size == 0 or 'Unsupported' not in str(error):
+            raise _damaged(path, error) from error
+        raise W2SError(
+            f'Checkpoint {path} holds more than weights, and loading it could run code that is '
+            f'hidden in it: {_first_line(error)} If you trust where it comes from, say '
+            f'weights_only=False beside its path (model.teacher.weights_only=False).'
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from error
+    except Exception as error:
+        if type(error).__name__ == 'SafetensorError':  # imported lazily, hence by name
+            raise _damaged(path, error) from error
+        raise
+    if not isinstance(checkpoint, dict):
+        raise W2SError(
+            f'Checkpoint {path} holds a {type(checkpoint).__name__}; expected a dict of weights.'
+        )
+    if 'state_dict' not in checkpoint:
+        state = checkpoint.get('model', checkpoint)
+        checkpoint = {'state_dict': state}
+    state = checkpoint['state_dict']
+    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise W2SError(
+            f'Checkpoint {path} has no state dict of tensors (keys found: '
+            f'{named(list(checkpoint))}). Expected the weights under "state_dict", under "model", '
+            f'or at the top level.'
+        )
+    return checkpoint
+
+
+def load_weights(model: torch.nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
+    """Load ``state`` into ``model``; every key and every shape must agree.
+
+    Raises:
+        W2SError: Keys are missing, unexpected, or of another shape; the message names them.
+    """
+    if all(key.startswith('module.') for key in state):  # saved from inside a DDP wrapper
+        state = {key.removeprefix('module.'): value for key, value in state.items()}
+    own = model.state_dict()
+    missing = [key for key in own if key not in state]
+    unexpected = [key for key in state if key not in own]
+    misshaped = [
+        f'{key}: file {tuple(state[key].shape)}, model {tuple(own[key].shape)}'
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    problems = [
+        f'{len(keys)} {kind}: {named(keys)}'
+        for kind, keys in (
+            ('missing in the file', missing),
+            ('unexpected in the file', unexpected),
+            ('of another shape', misshaped),
+        )
+        if keys
+    ]
+    if problems:
+        raise W2SError(
+            f'Checkpoint {source} does not fit the {type(model).__name__} of the teacher config. '
+            + '; '.join(problems)
+            + '. Set model.teacher.config to the config this checkpoint was trained with.'
+        )
+    model.load_state_dict(state, strict=True)
+
+
+def named(names: list[str]) -> str:
+    """The first few of ``names``, and how many more there are."""
+    shown = ', '.join(map(str, names[:_MAX_NAMED]))
+    more = len(names) - _MAX_NAMED
+    return f'{shown} and {more} more' if more > 0 else shown
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error)
+    at = text.find('Unsupported')
+    return text[max(at, 0) :].split('\n')[0].strip()[:300]
+
+
+def _damaged(path: Path, error: Exception) -> W2SError:
+    return W2SError(
+        f'Checkpoint {path} cannot be read ({path.stat().st_size:,} bytes; {_first_line(error)}). '
+        f'It is truncated or not a checkpoint: copy or download it again.'
+    )

@@ -1,0 +1,49 @@
+"""What a task has to say to be distilled: what to record, what to ask, how to compare."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from .tape import Tape
+from .teacher import FrozenTeacher
+
+
+class DistillHead(nn.Module):
+    """Base of the distill heads; has no parameters and no buffers, so it is in no checkpoint.
+
+    Attributes:
+        taps: Names of the student's submodules whose calls are recorded.
+    """
+
+    taps: ClassVar[tuple[str, ...]] = ()
+
+    def check(self, student: nn.Module, teacher: nn.Module) -> None:
+        """Refuse a teacher that cannot be compared with the student, before training starts.
+
+        Raises:
+            W2SError: They do not fit; the message gives both sides.
+        """
+
+    @abstractmethod
+    def ask(
+        self,
+        student: nn.Module,
+        teacher: FrozenTeacher,
+        inputs: Tensor,
+        data_samples: Sequence[Any],
+        tape: Tape,
+    ) -> Any:
+        """The teacher's answer to the question that the student has just answered.
+
+        Called without gradients. ``inputs`` are the student's, of shape (N, 3, H, W).
+        """
+
+    @abstractmethod
+    def loss(
+        self, student: nn.Module, tape: Tape, answer: Any, temperature: float
+    ) -> dict[str, Tensor]:
+        """Unweighted distillation terms, scalars, by name; ``temperature`` is ``T(u)``."""

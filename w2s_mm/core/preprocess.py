@@ -1,0 +1,104 @@
+"""Show the teacher the student's batch the way the teacher was trained to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .errors import W2SError
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a data preprocessor does to pixels (values as plain numbers)."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    swaps_channels: bool
+    pad_value: float
+    pad_size_divisor: int
+
+    @classmethod
+    def of(cls, preprocessor: nn.Module) -> _Look:
+        normalizes = getattr(preprocessor, '_enable_normalize', False)
+
+        def values(name: str, default: float) -> tuple[float, ...]:
+            flat = getattr(preprocessor, name).flatten().tolist() if normalizes else [default]
+            return tuple(flat * 3 if len(flat) == 1 else flat)
+
+        swaps = getattr(preprocessor, '_channel_conversion', None)
+        return cls(
+            mean=values('mean', 0.0),
+            std=values('std', 1.0),
+            swaps_channels=bool(
+                getattr(preprocessor, 'to_rgb', False) if swaps is None else swaps
+            ),
+            pad_value=float(getattr(preprocessor, 'pad_value', 0)),
+            pad_size_divisor=int(getattr(preprocessor, 'pad_size_divisor', 1)),
+        )
+
+
+class Renormalize:
+    """Maps a batch normalised for the student to one normalised for the teacher.
+
+    With ``x_s = (pixel - mean_s) / std_s`` the teacher is given
+    ``x_t = (x_s * std_s + mean_s - mean_t) / std_t``, its channels in the order it knows, and its
+    own value where the student's batch is padding. Equal preprocessors cost nothing.
+
+    Args:
+        student: The student's data preprocessor.
+        teacher: The teacher's data preprocessor.
+
+    Raises:
+        W2SError: The teacher needs a padding that the student's batches do not have.
+    """
+
+    def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
+        ours, theirs = _Look.of(student), _Look.of(teacher)
+        if ours.pad_size_divisor % theirs.pad_size_divisor:
+            raise W2SError(
+                f'The teacher pads images to a multiple of {theirs.pad_size_divisor}, the student '
+                f'to a multiple of {ours.pad_size_divisor}. Expected a multiple of the teacher\'s: '
+                f'set model.data_preprocessor.pad_size_divisor={theirs.pad_size_divisor}.'
+            )
+        self.swap = ours.swaps_channels != theirs.swaps_channels
+        # The student's constants, in the teacher's channel order once swapped.
+        order = slice(None, None, -1) if self.swap else slice(None)
+        mean_s, std_s = ours.mean[order], ours.std[order]
+        scale = [s / t for s, t in zip(std_s, theirs.std, strict=True)]
+        shift = [
+            (s - t) / d for s, t, d in zip(mean_s, theirs.mean, theirs.std, strict=True)
+        ]
+        self.pad_value = theirs.pad_value
+        self.same_pixels = not self.swap and ours.mean == theirs.mean and ours.std == theirs.std
+        self.identity = self.same_pixels and ours.pad_value == theirs.pad_value
+        self._scale = torch.tensor(scale).view(1, -1, 1, 1)
+        self._shift = torch.tensor(shift).view(1, -1, 1, 1)
+
+    def __call__(self, inputs: Tensor, data_samples: Sequence[Any] | None) -> Tensor:
+        """Renormalise a batch.
+
+        Args:
+            inputs: Student-normalised images, shape (N, 3, H, W).
+            data_samples: N samples whose ``img_shape`` says where an image ends and padding
+                begins; without them, or without that field, an image fills its place.
+
+        Returns:
+            Teacher-normalised images, shape (N, 3, H, W); ``inputs`` itself where nothing differs.
+        """
+        if self.identity:
+            return inputs
+        images = inputs.flip(1) if self.swap else inputs
+        if not self.same_pixels:
+            images = torch.addcmul(self._shift.to(images), images, self._scale.to(images))
+        elif images is inputs:
+            images = inputs.clone()
+        for image, sample in zip(images, data_samples or (), strict=False):
+            height, width = sample.metainfo.get('img_shape', inputs.shape[-2:])[:2]
+            image[:, height:, :] = self.pad_value
+            image[:, :, width:] = self.pad_value
+        return images

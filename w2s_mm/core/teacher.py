@@ -1,0 +1,136 @@
+"""The frozen teacher: a plain object that no optimizer, checkpoint, DDP or EMA can see."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from torch import Tensor, nn
+
+from .checkpoint import load_checkpoint, load_weights
+from .errors import W2SError
+from .preprocess import Renormalize
+from .rng import preserved_rng
+
+
+class FrozenTeacher:
+    """A weak model ``g`` that answers and never learns (arXiv 2604.15451, section 3).
+
+    Not an ``nn.Module`` on purpose: it is in no ``state_dict``, ``parameters()``, ``modules()``,
+    optimizer or checkpoint, DDP does not synchronise it and ``.train()`` does not reach it. A deep
+    copy of the student (EMA makes one) shares it. It is built on first use, so that testing a
+    student never builds it, and takes no random numbers from the student.
+
+    Args:
+        config: Path of an MM config, a name such as ``'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'``,
+            or a dict (a whole config, or its ``model`` alone).
+        checkpoint: Path or address of its weights; see :func:`~w2s_mm.core.checkpoint.load_checkpoint`.
+        weights_only: False admits old files that need unpickling, which may run any code.
+
+    Raises:
+        W2SError: On :meth:`load`: the config or checkpoint is absent, damaged, or they disagree.
+    """
+
+    def __init__(
+        self, config: str | dict[str, Any], checkpoint: str, weights_only: bool = True
+    ) -> None:
+        self.config = config
+        self.checkpoint = checkpoint
+        self.weights_only = weights_only
+        self.released = False
+        self.classes: tuple[str, ...] | None = None
+        self.fingerprint: str | None = None
+        self._model: nn.Module | None = None
+        self._device = torch.device('cpu')
+        self._renormalize: Renormalize | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTeacher:
+        """Shared, never copied: an EMA of the student needs no second teacher."""
+        return self
+
+    @property
+    def model(self) -> nn.Module:
+        """The frozen model, built on first use."""
+        self.load()
+        assert self._model is not None
+        return self._model
+
+    def load(self) -> None:
+        """Build the model and load its weights; does nothing the second time."""
+        if self._model is not None:
+            return
+        if self.released:
+            raise W2SError('The teacher was released when distillation ended; it is not reloaded.')
+        config = _read_config(self.config)
+        with preserved_rng(), DefaultScope.overwrite_default_scope(config.get('default_scope')):
+            model = MODELS.build(config.model)
+        checkpoint = load_checkpoint(self.checkpoint, weights_only=self.weights_only)
+        load_weights(model, checkpoint['state_dict'], self.checkpoint)
+        model.requires_grad_(False)
+        self._model = model.eval()
+        classes = (checkpoint.get('meta') or {}).get('dataset_meta', {}).get('classes')
+        self.classes = tuple(classes) if classes else None
+        self.fingerprint = _fingerprint(model, config)
+
+    def to(self, device: torch.device) -> None:
+        """Follow the student's device."""
+        if device != self._device:
+            self.model.to(device)
+            self._device = device
+
+    def see(self, student: nn.Module, inputs: Tensor, samples: Sequence[Any] | None) -> Tensor:
+        """The student's batch as this teacher was trained to see it.
+
+        Args:
+            student: The model whose ``data_preprocessor`` normalised ``inputs``.
+            inputs: Images of shape (N, 3, H, W).
+            samples: Their N data samples.
+
+        Returns:
+            Images of shape (N, 3, H, W), on the same device.
+
+        Raises:
+            W2SError: The two preprocessors cannot be reconciled.
+        """
+        if self._renormalize is None:
+            self._renormalize = Renormalize(
+                student.data_preprocessor, self.model.data_preprocessor
+            )
+        return self._renormalize(inputs, samples)
+
+    def release(self) -> None:
+        """Forget the model and free its memory; it is not built again."""
+        self.released = True
+        self._model = None
+        self._renormalize = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _read_config(config: str | dict[str, Any]) -> Config:
+    if isinstance(config, dict):
+        return Config(config if 'model' in config else {'model': config})
+    if '::' in config:
+        from mmengine.hub import get_config
+
+        return get_config(config)
+    if not Path(config).is_file():
+        raise W2SError(
+            f'Teacher config not found: {config} (looked for {Path(config).absolute()}). Give a '
+            f"path, or a name such as 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'."
+        )
+    return Config.fromfile(config)
+
+
+def _fingerprint(model: nn.Module, config: Config) -> str:
+    """Hash of weights and model configuration: what the reference metric depends on."""
+    digest = hashlib.sha256(repr(config.model).encode())
+    for name, value in model.state_dict().items():
+        digest.update(f'{name}{tuple(value.shape)}{value.dtype}'.encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

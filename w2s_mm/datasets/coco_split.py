@@ -1,0 +1,81 @@
+"""A random part of COCO, drawn reproducibly."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.core.files import write_json
+
+
+def draw_subset(instances: dict[str, Any], size: int, seed: int) -> dict[str, Any]:
+    """Keep ``size`` images of a COCO dict, with their annotations and all categories.
+
+    Only images with at least one annotation can be drawn. The draw depends on the image ids and
+    the seed alone, not on their order in the file.
+
+    Args:
+        instances: A COCO instances dict.
+        size: Number of images to keep.
+        seed: Seed of the draw.
+
+    Returns:
+        A COCO instances dict, images in the order of their ids.
+
+    Raises:
+        W2SError: There are fewer annotated images than ``size``.
+    """
+    annotated = sorted({annotation['image_id'] for annotation in instances['annotations']})
+    if len(annotated) < size:
+        raise W2SError(f'Only {len(annotated)} annotated images are there; {size} were asked for.')
+    kept = set(random.Random(seed).sample(annotated, size))
+    images = [image for image in instances['images'] if image['id'] in kept]
+    return {
+        **instances,
+        'images': sorted(images, key=lambda image: image['id']),
+        'annotations': [a for a in instances['annotations'] if a['image_id'] in kept],
+    }
+
+
+def make_split(root: Path, train: int, val: int, seed: int) -> None:
+    """Write ``instances_train5k.json`` and ``instances_val500.json`` and the ids drawn.
+
+    Raises:
+        W2SError: An official annotation file is not there.
+    """
+    for split, size, name in (('train', train, 'train5k'), ('val', val, 'val500')):
+        source = root / 'annotations' / f'instances_{split}2017.json'
+        if not source.is_file():
+            raise W2SError(
+                f'{source} is not there. Download annotations_trainval2017.zip from '
+                f'cocodataset.org and unpack it in {root} (another place: --root).'
+            )
+        print(f'reading {source} ...', flush=True)
+        subset = draw_subset(json.loads(source.read_text()), size, seed)
+        target = source.with_name(f'instances_{name}.json')
+        write_json(target, subset)
+        ids = target.with_name(f'{name}_ids.json')
+        write_json(ids, {'seed': seed, 'ids': [image['id'] for image in subset['images']]})
+        print(
+            f'{target}: {len(subset["images"])} images, {len(subset["annotations"])} boxes, '
+            f'seed {seed}; ids in {ids}'
+        )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point of ``tools/make_coco_split.py``."""
+    parser = argparse.ArgumentParser(description='Draw COCO train5k/val500 reproducibly.')
+    parser.add_argument('--root', type=Path, default=Path('data/coco'), help='where COCO is')
+    parser.add_argument('--train', type=int, default=5000, help='training images')
+    parser.add_argument('--val', type=int, default=500, help='validation images')
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args(argv)
+    try:
+        make_split(args.root, args.train, args.val, args.seed)
+    except W2SError as error:
+        sys.exit(f'error: {error}')

@@ -1,0 +1,401 @@
+"""Digit scenes: a small detection set of real pixels that needs no download.
+
+Handwritten digits (the 8x8 scans of scikit-learn's ``load_digits``) are pasted in random colour,
+size and place on crops of scikit-learn's two bundled photographs. Nothing of the validation scenes
+occurs in the training scenes: glyphs and photographs are divided before anything is drawn.
+
+On disk, MMDetection's ``CocoDataset`` reads it as it is::
+
+    <root>/train/000000.jpg ...      <root>/annotations/train.json
+    <root>/val/000000.jpg ...        <root>/annotations/val.json
+    <root>/manifest.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+CLASSES = tuple('0123456789')
+
+FORMAT = 1  # Raise it when the same parameters would give other scenes.
+SPLITS = ('train', 'val')
+NUM_TRAIN_GLYPHS = 1400  # Of 1,797, in the order of load_digits; the rest is for validation.
+MAX_DIGITS = 5
+HEIGHTS = (1 / 8, 3 / 8)  # Of a glyph, as a fraction of the scene's side: 16 to 48 px of 128.
+MAX_OVERLAP = 0.1  # Intersection of two boxes over the smaller one.
+MIN_CONTRAST = 70  # Distance in RGB between a digit and what lies under it.
+VISIBLE = 0.25  # Opacity from which on a pixel belongs to a digit.
+FRINGE = 2  # Pixels around the box that still hold the digit's soft edge.
+
+
+class Source(NamedTuple):
+    """What the scenes of one split are made of."""
+
+    glyphs: np.ndarray  # (G, 8, 8), float32 in 0..1
+    labels: np.ndarray  # (G,), 0..9
+    photos: tuple[np.ndarray, ...]  # each (H, W, 3), uint8
+
+
+class Scene(NamedTuple):
+    """One scene: image (S, S, 3) uint8, boxes (R, 4) as x, y, w, h in pixels, labels (R,)."""
+
+    image: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+
+
+def write_digit_scenes(
+    root: str | os.PathLike[str],
+    num_train: int = 1000,
+    num_val: int = 200,
+    size: int = 128,
+    seed: int = 0,
+    *,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> bool:
+    """Write the data set, or leave it alone when this very one is already there.
+
+    The files appear under ``root`` all at once: an interrupted run leaves nothing half. Scene ``i``
+    of a split depends on ``seed``, ``size`` and ``i`` only, so a larger set begins with the
+    smaller one.
+
+    Args:
+        root: Directory of the data set; made if absent.
+        num_train: Number of training scenes.
+        num_val: Number of validation scenes.
+        size: Side of a scene in pixels.
+        seed: Seed of everything that is random.
+        force: Replace digit scenes of other parameters; files of another kind are never deleted.
+        progress: Called as ``progress(done, total)`` after each scene.
+
+    Returns:
+        True if it was written, False if it was already there.
+
+    Raises:
+        ValueError: A parameter is out of range.
+        FileExistsError: ``root`` holds something else.
+        ModuleNotFoundError: scikit-learn or Pillow is missing.
+    """
+    for name, value, least in (
+        ('num_train', num_train, 1),
+        ('num_val', num_val, 1),
+        ('size', size, 64),
+        ('seed', seed, 0),
+    ):
+        if value < least:
+            raise ValueError(f'digit scenes: {name} is {value}, expected {least} or more')
+
+    root = Path(root)
+    manifest = {
+        'dataset': 'digit_scenes',
+        'format': FORMAT,
+        'num_train': num_train,
+        'num_val': num_val,
+        'size': size,
+        'seed': seed,
+    }
+    if _already_there(root, manifest, force):
+        return False
+
+    root.parent.mkdir(parents=True, exist_ok=True)
+    staged = root.with_name(f'.{root.name}.{os.getpid()}.tmp')
+    retired = root.with_name(f'.{root.name}.{os.getpid()}.old')
+    shutil.rmtree(staged, ignore_errors=True)
+    try:
+        (staged / 'annotations').mkdir(parents=True)
+        done, total = 0, num_train + num_val
+        for split, num_scenes in zip(SPLITS, (num_train, num_val), strict=True):
+            for _ in _write_split(staged, split, num_scenes, size, seed):
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+        _write_json(staged / 'manifest.json', manifest)
+        if root.exists():
+            root.rename(retired)
+        staged.rename(root)
+    except BaseException:
+        if retired.exists() and not root.exists():
+            retired.rename(root)
+        raise
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+        shutil.rmtree(retired, ignore_errors=True)
+    return True
+
+
+def load_source(split: str) -> Source:
+    """Load the glyphs and photographs of ``split``; no two splits share a glyph or a pixel.
+
+    Args:
+        split: 'train' (left halves of the photographs) or 'val' (right halves).
+    """
+    try:
+        from sklearn.datasets import load_digits, load_sample_image
+
+        digits = load_digits()
+        photos = [load_sample_image(name) for name in ('china.jpg', 'flower.jpg')]
+    except ImportError as error:
+        raise _missing(error) from error
+
+    train = split == 'train'
+    chosen = slice(None, NUM_TRAIN_GLYPHS) if train else slice(NUM_TRAIN_GLYPHS, None)
+    middle = photos[0].shape[1] // 2
+    return Source(
+        glyphs=(digits.images[chosen] / 16).astype(np.float32),
+        labels=digits.target[chosen].astype(np.int64),
+        photos=tuple(p[:, :middle] if train else p[:, middle:] for p in photos),
+    )
+
+
+def compose_scene(source: Source, split: str, index: int, size: int, seed: int) -> Scene:
+    """Draw scene ``index`` of ``split``: a background and one to five digits on it."""
+    rng = np.random.default_rng((seed, SPLITS.index(split), index))
+    return paste_digits(rng, crop_background(rng, source.photos, size), source)
+
+
+def crop_background(
+    rng: np.random.Generator, photos: tuple[np.ndarray, ...], size: int
+) -> np.ndarray:
+    """Cut a random square out of a random photograph: (size, size, 3) float32."""
+    Image = _pillow()
+    photo = photos[rng.integers(len(photos))]
+    side = int(rng.integers(96, min(photo.shape[:2]) + 1))
+    top, left = (int(rng.integers(length - side + 1)) for length in photo.shape[:2])
+    crop = photo[top : top + side, left : left + side]
+    if rng.random() < 0.5:
+        crop = crop[:, ::-1]
+    crop = np.ascontiguousarray(crop)
+    return np.asarray(Image.fromarray(crop).resize((size, size), Image.BICUBIC), np.float32)
+
+
+def paste_digits(rng: np.random.Generator, background: np.ndarray, source: Source) -> Scene:
+    """Paste random digits on ``background``; a digit that finds no free place is left out."""
+    size = len(background)
+    image = background.copy()
+    boxes: list[tuple[int, int, int, int]] = []
+    labels: list[int] = []
+    for _ in range(int(rng.integers(1, MAX_DIGITS + 1))):
+        chosen = int(rng.integers(len(source.glyphs)))
+        height = int(rng.integers(round(size * HEIGHTS[0]), round(size * HEIGHTS[1]) + 1))
+        mask = soft_mask(source.glyphs[chosen], height)
+        box = _free_place(rng, mask.shape, size, boxes)
+        if box is None:
+            continue
+        x, y, w, h = box
+        under = image[y - FRINGE : y + h + FRINGE, x - FRINGE : x + w + FRINGE]
+        colour = _contrasting_colour(rng, under[mask >= VISIBLE].mean(axis=0))
+        under += mask[..., None] * (colour - under)
+        boxes.append(box)
+        labels.append(int(source.labels[chosen]))
+    return Scene(
+        image=np.clip(np.rint(image), 0, 255).astype(np.uint8),
+        boxes=np.array(boxes, np.int64),
+        labels=np.array(labels, np.int64),
+    )
+
+
+def soft_mask(glyph: np.ndarray, height: int) -> np.ndarray:
+    """Upscale a glyph bicubically to an opacity mask in 0..1.
+
+    Args:
+        glyph: (8, 8) ink in 0..1.
+        height: Pixels that the glyph's eight rows become.
+
+    Returns:
+        The mask, cut to the tight box of its visible pixels and ``FRINGE`` pixels on each side.
+    """
+    Image = _pillow()
+    # A border of no ink: the scans touch their frame, and would be cut off hard there.
+    framed = np.pad(glyph, 2)
+    side = round(height * len(framed) / len(glyph))
+    ink = np.asarray(Image.fromarray(framed).resize((side, side), Image.BICUBIC))
+    mask = np.clip((ink - 0.1) / 0.6, 0, 1)
+    mask = np.pad(mask, FRINGE)
+    rows, columns = (np.flatnonzero((mask >= VISIBLE).any(axis=axis)) for axis in (1, 0))
+    return mask[
+        rows[0] - FRINGE : rows[-1] + 1 + FRINGE, columns[0] - FRINGE : columns[-1] + 1 + FRINGE
+    ]
+
+
+def digit_scenes_figure(
+    root: str | os.PathLike[str], path: str | os.PathLike[str], columns: int = 4, rows: int = 2
+) -> None:
+    """Draw the first validation scenes with their boxes and labels into one picture.
+
+    Args:
+        root: Data set that ``write_digit_scenes`` wrote.
+        path: Picture to write; its suffix names the format.
+        columns: Scenes side by side.
+        rows: Scenes one below the other.
+    """
+    Image = _pillow()
+    from PIL import ImageDraw, ImageFont
+
+    root, path = Path(root), Path(path)
+    coco = json.loads((root / 'annotations' / 'val.json').read_text())
+    side, gap, tag = 224, 8, (13, 17)
+    font = ImageFont.load_default(size=14)
+    sheet = Image.new(
+        'RGB', (columns * (side + gap) + gap, rows * (side + gap) + gap), (255, 255, 255)
+    )
+    for place, info in enumerate(coco['images'][: columns * rows]):
+        scale = side / info['width']
+        with Image.open(root / 'val' / info['file_name']) as image:
+            scene = image.resize((side, side), Image.BICUBIC)
+        draw = ImageDraw.Draw(scene)
+        labelled = [
+            ([scale * value for value in annotation['bbox']], annotation['category_id'] - 1)
+            for annotation in coco['annotations']
+            if annotation['image_id'] == info['id']
+        ]
+        for (x, y, w, h), label in labelled:
+            draw.rectangle((x - 2, y - 2, x + w + 1, y + h + 1), None, _BOX_COLOURS[label], 2)
+        taken = [(x - 2, y - 2, w + 4, h + 4) for (x, y, w, h), _ in labelled]
+        for (x, y, w, h), label in labelled:
+            # A label sits on a corner of its box: the one that covers least of the others.
+            left, above, right, below = x - 2, y - 1 - tag[1], x + w + 2 - tag[0], y + h + 1
+            corners = [(left, above), (right, above), (left, below), (right, below)]
+            inside = [c for c in corners if c[1] >= 0 and c[1] + tag[1] <= side]
+            corner = min(inside, key=lambda c: sum(_overlap((*c, *tag), t) for t in taken))
+            taken.append((*corner, *tag))
+            end = corner[0] + tag[0] - 1, corner[1] + tag[1] - 1
+            draw.rectangle((*corner, *end), fill=_BOX_COLOURS[label])
+            middle = corner[0] + tag[0] / 2, corner[1] + tag[1] / 2 + 0.5
+            draw.text(middle, CLASSES[label], 'black', font, anchor='mm')
+        row, column = divmod(place, columns)
+        sheet.paste(scene, (gap + column * (side + gap), gap + row * (side + gap)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Six bits a channel halve the file and look the same: a README has to load fast.
+    sheet.point(lambda value: value & 0xFC | value >> 6).save(path, optimize=True)
+
+
+_BOX_COLOURS = (
+    *('#4e9fd7', '#f28e2b', '#e9595c', '#76c7c2', '#59b14f'),
+    *('#edc948', '#b98ad0', '#ff9da7', '#c09a7c', '#bab0ac'),
+)
+
+
+def _already_there(root: Path, manifest: dict[str, Any], force: bool) -> bool:
+    if not root.exists():
+        return False
+    if not root.is_dir():
+        raise FileExistsError(
+            f'{root} is a file, expected a directory or nothing: choose another --root'
+        )
+    if not any(root.iterdir()):
+        return False
+    try:
+        found = json.loads((root / 'manifest.json').read_text())
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or found.get('dataset') != manifest['dataset']:
+        raise FileExistsError(
+            f'{root} holds files that are no digit scenes (no manifest.json of theirs); '
+            'they are left alone: choose another --root'
+        )
+    if found == manifest:
+        return True
+    if force:
+        return False
+    differing = [key for key in manifest if found.get(key) != manifest[key]]
+    was = ', '.join(f'{key}={found.get(key)}' for key in differing)
+    wanted = ', '.join(f'{key}={manifest[key]}' for key in differing)
+    raise FileExistsError(
+        f'{root} holds digit scenes with {was}, but {wanted} was asked for: '
+        'add --force to replace them, or choose another --root'
+    )
+
+
+def _write_split(root: Path, split: str, num_scenes: int, size: int, seed: int) -> Iterator[None]:
+    """Write images and annotations of one split; yields after each scene."""
+    Image = _pillow()
+    source = load_source(split)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    (root / split).mkdir()
+    for index in range(num_scenes):
+        scene = compose_scene(source, split, index, size, seed)
+        name = f'{index:06d}.jpg'
+        # JPEG, hardly compressed: it decodes three times as fast as PNG and looks the same.
+        Image.fromarray(scene.image).save(root / split / name, quality=95, subsampling=0)
+        images.append({'id': index + 1, 'file_name': name, 'width': size, 'height': size})
+        for box, label in zip(scene.boxes.tolist(), scene.labels.tolist(), strict=True):
+            annotations.append(
+                {
+                    'id': len(annotations) + 1,
+                    'image_id': index + 1,
+                    'category_id': label + 1,
+                    'bbox': box,
+                    'area': box[2] * box[3],
+                    'iscrowd': 0,
+                    'segmentation': [],
+                }
+            )
+        yield
+    categories = [{'id': i + 1, 'name': name} for i, name in enumerate(CLASSES)]
+    _write_json(
+        root / 'annotations' / f'{split}.json',
+        {
+            'info': {'description': f'w2s_mm digit scenes, {split}', 'version': str(FORMAT)},
+            'licenses': [],
+            'categories': categories,
+            'images': images,
+            'annotations': annotations,
+        },
+    )
+
+
+def _free_place(
+    rng: np.random.Generator,
+    mask_shape: tuple[int, ...],
+    size: int,
+    taken: list[tuple[int, int, int, int]],
+) -> tuple[int, int, int, int] | None:
+    h, w = (length - 2 * FRINGE for length in mask_shape)
+    for _ in range(20):
+        x = int(rng.integers(FRINGE, size - w - FRINGE + 1))
+        y = int(rng.integers(FRINGE, size - h - FRINGE + 1))
+        if all(_overlap((x, y, w, h), other) <= MAX_OVERLAP for other in taken):
+            return x, y, w, h
+    return None
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Return the intersection over the smaller box, which also bounds the IoU."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    return max(width, 0) * max(height, 0) / min(a[2] * a[3], b[2] * b[3])
+
+
+def _contrasting_colour(rng: np.random.Generator, under: np.ndarray) -> np.ndarray:
+    while True:  # At most a fifth of the colour cube is too near to any one colour.
+        colour = rng.uniform(0, 255, 3).astype(np.float32)
+        if np.linalg.norm(colour - under) >= MIN_CONTRAST:
+            return colour
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content) + '\n')
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise _missing(error) from error
+    return Image
+
+
+def _missing(error: ImportError) -> ModuleNotFoundError:
+    return ModuleNotFoundError(
+        f'digit scenes are made with scikit-learn and Pillow, and this failed: {error}. '
+        'Type: pip install scikit-learn pillow'
+    )

@@ -1,0 +1,1 @@
+"""What the command-line tools do: read a config, check it, run it."""

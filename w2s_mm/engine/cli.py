@@ -1,0 +1,79 @@
+"""What the training and the test command have in common."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from w2s_mm.core.environment import check_environment
+from w2s_mm.core.errors import W2SError
+
+# Said by the stack at import or once a run, about its own code; nothing a user can act on.
+_STACK_NOISE = (
+    'pkg_resources is deprecated',
+    'torch.meshgrid',
+    '"xFormers"',
+    'xFormers',
+    'Unsupported operator',
+    'torch.utils.data.datapipes',
+    'IProgress not found',
+)
+
+
+def common_parser(description: str | None) -> argparse.ArgumentParser:
+    """Arguments that both commands take."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='where logs, checkpoints and results go')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='settings to override, as key.path=value; model.gamma=0 switches distillation off',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    # torch.distributed.launch passes it; torchrun sets LOCAL_RANK instead.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser
+
+
+def read_config(args: argparse.Namespace) -> Any:
+    """The config with the command line's overrides.
+
+    Raises:
+        W2SError: There is no such file.
+    """
+    from mmengine.config import Config
+
+    if not Path(args.config).is_file():
+        raise W2SError(f'Config not found: {args.config} (looked for {Path(args.config).absolute()}).')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir or not cfg.get('work_dir'):
+        cfg.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
+    return cfg
+
+
+def run_command(command: Callable[[], None]) -> None:
+    """Run a command; an error meant for the user is shown without a traceback, exit status 2."""
+    for message in _STACK_NOISE:
+        warnings.filterwarnings('ignore', message=f'.*{message}.*')
+    try:
+        check_environment(('detection',))
+        command()
+    except W2SError as error:
+        print(f'\nerror: {error}', file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print('\nInterrupted. Go on with the same command and --resume.', file=sys.stderr)
+        sys.exit(130)

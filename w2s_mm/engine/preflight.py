@@ -1,0 +1,98 @@
+"""Checks that cost nothing and come before anything is built or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.fileio import join_path
+from mmengine.runner import find_latest_checkpoint
+
+from w2s_mm.core.checkpoint import load_checkpoint
+from w2s_mm.core.errors import W2SError
+
+# What makes a training the training it is. The rest (logging, workers, directories) may change.
+IDENTITY = ('model', 'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg')
+MAY_DIFFER = ('num_workers', 'persistent_workers', 'prefetch_factor', 'pin_memory', 'max_keep_ckpts')
+
+
+def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
+    """Every annotation file and image folder that the config names must be there.
+
+    Raises:
+        W2SError: One is not; the message ends with the config's ``missing_data``, if it has one.
+    """
+    for loader in loaders:
+        for dataset in _datasets((cfg.get(loader) or {}).get('dataset') or {}):
+            root = dataset.get('data_root') or ''
+            names = [dataset.get('ann_file'), *(dataset.get('data_prefix') or {}).values()]
+            for name in filter(None, names):
+                path = str(join_path(root, name))
+                if '://' not in path and not Path(path).exists():
+                    hint = cfg.get('missing_data') or (
+                        'Set data_root, ann_file and data_prefix of the dataset to where the data '
+                        'is. The digit scenes need no download: python tools/make_digit_scenes.py, '
+                        'then train configs/digits/retinanet_baseline.py.'
+                    )
+                    raise W2SError(f'{loader}: {path} is not there. {hint}')
+
+
+def _datasets(dataset: Any) -> Iterator[dict[str, Any]]:
+    """A dataset config and, for wrappers, the ones inside."""
+    if isinstance(dataset, (list, tuple)):
+        for inner in dataset:
+            yield from _datasets(inner)
+    elif isinstance(dataset, dict):
+        yield dataset
+        for key in ('dataset', 'datasets'):
+            yield from _datasets(dataset.get(key, ()))
+
+
+def check_resume(cfg: Config) -> None:
+    """A run may only be resumed by the configuration that started it.
+
+    Raises:
+        W2SError: The checkpoint was written under other settings; the message names them.
+    """
+    source = cfg.get('load_from') or (
+        find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir).is_dir() else None
+    )
+    if source is None:
+        if Path(cfg.work_dir).is_dir():
+            return  # stopped before its first checkpoint: it starts over
+        raise W2SError(
+            f'Nothing to resume: {cfg.work_dir} does not exist. Leave out --resume to start.'
+        )
+    # The file is the user's own training state, which MMEngine itself is about to unpickle.
+    meta = load_checkpoint(source, weights_only=False).get('meta', {})
+    if 'cfg' not in meta:
+        return
+    before = Config.fromstring(meta['cfg'], '.py')
+    differences = [
+        f'{path}: {old!r} in the checkpoint, {new!r} now'
+        for name in IDENTITY
+        for path, old, new in _differences(name, before.get(name), cfg.get(name))
+    ]
+    if differences:
+        shown = '\n  '.join(differences[:8])
+        more = f'\n  and {len(differences) - 8} more' if len(differences) > 8 else ''
+        raise W2SError(
+            f'{source} belongs to a run of another configuration:\n  {shown}{more}\n'
+            f'Nothing was changed. Restore these settings, or start this configuration in another '
+            f'--work-dir.'
+        )
+
+
+def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    if path.rsplit('.', 1)[-1] in MAY_DIFFER:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}, key=str):
+            yield from _differences(f'{path}.{key}', old.get(key), new.get(key))
+    elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
+        for index, (a, b) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(f'{path}.{index}', a, b)
+    elif old != new:
+        yield path, old, new

@@ -1,0 +1,186 @@
+"""first@tau while the run goes on, on four clocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.core.files import write_json
+from w2s_mm.core.first_at import first_at, sustained_at
+from w2s_mm.core.gate import Rule
+
+from .progress import check_metric_range, is_epoch_based, iters_per_epoch, pick_metric
+
+
+@HOOKS.register_module()
+class TimeToTargetHook(Hook):
+    """Records when the metric reaches each target (arXiv 2604.15451, section 4.1).
+
+    After every validation it writes ``time_to_target.json`` into the work directory: the history,
+    and for each threshold the first evaluation at or beyond it, and the first that began ``k`` of
+    them in a row; each in epochs, iterations, training seconds (the teacher's forward included,
+    validation excluded) and wall seconds (everything since the run began, the teacher's evaluation
+    included). After a resume the clocks go on from the checkpoint.
+
+    Args:
+        metric: Name of the metric as the evaluator reports it.
+        thresholds: Targets ``tau``, on the scale of the metric.
+        rule: ``'greater'`` when a higher metric is better, ``'less'`` otherwise.
+        k: Evaluations in a row of the sustained crossing.
+        stop: End the run once every target has been sustained.
+
+    Raises:
+        W2SError: No threshold, or one out of the metric's range.
+    """
+
+    FILE = 'time_to_target.json'
+    priority = 'VERY_HIGH'  # its clock stops before anyone else's validation work
+
+    def __init__(
+        self,
+        metric: str,
+        thresholds: Sequence[float],
+        rule: Rule = 'greater',
+        k: int = 2,
+        stop: bool = False,
+    ) -> None:
+        if not thresholds:
+            raise W2SError('TimeToTargetHook has no thresholds; expected at least one target tau.')
+        for threshold in thresholds:
+            check_metric_range(metric, threshold, 'A threshold of TimeToTargetHook')
+        self.metric = metric
+        self.thresholds = list(thresholds)
+        self.rule: Rule = rule
+        self.k = k
+        self.stop = stop
+        self.history: list[dict[str, float]] = []
+        self._training = False
+        self._train_seconds = 0.0
+        self._train_since: float | None = None
+        self._wall_seconds = 0.0
+        self._wall_since = time.perf_counter()
+
+    # ----------------------------------------------------------------- clocks
+
+    def before_run(self, runner: Any) -> None:
+        """The wall clock starts."""
+        self._wall_since = time.perf_counter()
+
+    def before_train(self, runner: Any) -> None:
+        """From here on validations count."""
+        self._training = True
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """The training clock starts, or goes on."""
+        self._start()
+
+    def before_val(self, runner: Any) -> None:
+        """The training clock stops."""
+        self._pause()
+
+    def after_val(self, runner: Any) -> None:
+        """The training clock goes on."""
+        self._start()
+
+    def _start(self) -> None:
+        if self._train_since is None:
+            self._train_since = time.perf_counter()
+
+    def _pause(self) -> None:
+        if self._train_since is not None:
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()  # work that is queued is not yet done
+            self._train_seconds += time.perf_counter() - self._train_since
+            self._train_since = None
+
+    def _wall(self) -> float:
+        return self._wall_seconds + time.perf_counter() - self._wall_since
+
+    # ------------------------------------------------------------------ state
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Put history and clocks into the checkpoint."""
+        running = self._train_since is not None
+        self._pause()
+        checkpoint['time_to_target'] = {
+            'history': self.history,
+            'train_seconds': self._train_seconds,
+            'wall_seconds': self._wall(),
+        }
+        if running:
+            self._start()
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Go on from a resumed checkpoint; starting weights (``load_from``) say nothing."""
+        if runner._resume and 'time_to_target' in checkpoint:
+            state = checkpoint['time_to_target']
+            self.history = list(state['history'])
+            self._train_seconds = state['train_seconds']
+            self._wall_seconds = state['wall_seconds']
+
+    # ------------------------------------------------------------ measurement
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Add an observation and write the file."""
+        if not self._training:  # a validation on its own is no point of a curve
+            return
+        self.history.append(
+            {
+                'epoch': runner.iter / iters_per_epoch(runner),
+                'iter': runner.iter,
+                'train_seconds': self._train_seconds,
+                'wall_seconds': self._wall(),
+                'value': pick_metric(metrics or {}, self.metric),
+            }
+        )
+        targets = self._write(runner, finished=False)
+        if self.stop and all(target['sustained'] for target in targets):
+            runner.logger.info('Every target has been reached and held: the run ends here.')
+            runner.train_loop.stop_training = True
+
+    def after_train(self, runner: Any) -> None:
+        """Mark the file as complete."""
+        self._write(runner, finished=True)
+
+    def _write(self, runner: Any, finished: bool) -> list[dict[str, Any]]:
+        values = [point['value'] for point in self.history]
+
+        def point(index: int | None) -> dict[str, float] | None:
+            return None if index is None else self.history[index]
+
+        targets = [
+            {
+                'threshold': tau,
+                'first': point(first_at(values, tau, self.rule)),
+                'sustained': point(sustained_at(values, tau, self.rule, self.k)),
+            }
+            for tau in self.thresholds
+        ]
+        if is_main_process():
+            loop = runner.train_loop
+            per_interval = iters_per_epoch(runner) if is_epoch_based(runner) else 1
+            write_json(
+                Path(runner.work_dir) / self.FILE,
+                {
+                    'format': 1,
+                    'metric': self.metric,
+                    'rule': self.rule,
+                    'hits_in_a_row': self.k,
+                    'seed': runner.seed,
+                    'config': Path(runner.cfg.filename or runner.experiment_name).stem,
+                    'max_iters': loop.max_iters,
+                    'val_interval_iters': loop.val_interval * per_interval,
+                    'finished': finished,
+                    'history': self.history,
+                    'targets': targets,
+                },
+            )
+        return targets
