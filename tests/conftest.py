@@ -6,10 +6,14 @@ import random
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 
 torch.set_num_threads(1)
+# The same examples in every run, however slow the machine.
+settings.register_profile('steady', deadline=None, derandomize=True, database=None)
+settings.load_profile('steady')
 
 NUM_CLASSES = 3
 RETINANET = dict(
@@ -170,9 +174,7 @@ def make_raw():
         images, samples = [], []
         for index, (height, width) in enumerate(sizes):
             images.append(
-                torch.randint(
-                    0, 256, (3, height, width), dtype=torch.uint8, generator=generator
-                )
+                torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
             )
             corner = torch.tensor([[4.0, 6.0], [20.0, 12.0]])
             boxes = torch.cat([corner, corner + torch.tensor([[16.0, 16.0], [28.0, 20.0]])], 1)

@@ -2,6 +2,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -210,6 +211,26 @@ def test_a_command_shows_life_and_leaves_its_output_in_a_log(clone, capsys):
     assert 'compiling, 0:00: compiled 2 of 7 files' in shown
     assert 'compiling: done in 0:00' in shown
     assert '[2/7] c++' in log.read_text()
+
+
+def test_an_interrupted_set_up_leaves_no_compiler_running(clone):
+    log = clone / 'logs' / 'a.log'
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(bootstrap, 'activity', interrupt_once_said)
+        bootstrap.run_logged(['sh', '-c', 'sleep 60 & echo pid $!; wait'], log, 'x', every=0)
+    pid = int(re.search(r'pid (\d+)', log.read_text()).group(1))
+    for _ in range(50):
+        state = Path(f'/proc/{pid}/stat')
+        if not state.exists() or state.read_text().rsplit(') ')[1][0] == 'Z':
+            return
+        time.sleep(0.1)
+    pytest.fail(f'process {pid} is still running')
+
+
+def interrupt_once_said(text):
+    if re.search(r'pid \d+\n', text):
+        raise KeyboardInterrupt
+    return ''
 
 
 @pytest.mark.parametrize(

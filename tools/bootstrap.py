@@ -18,6 +18,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -203,6 +204,7 @@ def run_logged(
             stderr=subprocess.STDOUT,
             cwd=ROOT,
             env=child_environment(**(environment or {})),
+            start_new_session=True,  # so that compilers end with it, see below
         )
         try:
             while process.poll() is None:
@@ -222,7 +224,7 @@ def run_logged(
                     print(f'      {line}', flush=True)
         finally:
             if process.poll() is None:  # interrupted
-                process.terminate()
+                os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
             if live:
                 print('\r\033[K', end='')
@@ -318,13 +320,6 @@ def check_machine() -> None:
     torch = pinned_version('torch', read_requirements('build')[0])
     if not list(cache_home().glob(f'*_torch-{torch}*_{PYTHON_TAG}_*/*.whl')):
         check_compiler()
-    has_torch = any(VENV.glob('lib/python*/site-packages/torch/version.py'))
-    temporary = Path(tempfile.gettempdir())
-    check_disk(
-        [('.venv', ROOT, 1)]
-        if has_torch
-        else [('.venv', ROOT, 5.5), ('downloads', temporary, 2.5), ('caches', cache_home(), 0.5)]
-    )
     try:
         cache_home().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache_home()):
@@ -334,6 +329,13 @@ def check_machine() -> None:
             f'the cache {cache_home()} cannot be written: {error.strerror}.',
             'W2S_MM_CACHE="$PWD/.cache" make setup',
         ) from None
+    has_torch = any(VENV.glob('lib/python*/site-packages/torch/version.py'))
+    temporary = Path(tempfile.gettempdir())
+    check_disk(
+        [('.venv', ROOT, 1)]
+        if has_torch
+        else [('.venv', ROOT, 5.5), ('downloads', temporary, 2.5), ('caches', cache_home(), 0.5)]
+    )
 
 
 # --- step 2: the environment -------------------------------------------------------------------
@@ -636,4 +638,6 @@ def set_up() -> None:
 
 
 if __name__ == '__main__' and not is_ready():
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: nothing is left running
     set_up()

@@ -185,10 +185,11 @@ def test_web_address_is_fetched_once(tmp_path, monkeypatch):
 
 
 def test_two_addresses_with_one_file_name_are_two_files(tmp_path, monkeypatch):
+    def download(source, target):
+        save(target, {source: STATE['steps']})
+
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
-    monkeypatch.setattr(
-        torch.hub, 'download_url_to_file', lambda source, target: save(target, {source: STATE['steps']})
-    )
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
     for address in ('https://example.org/a/epoch_12.pth', 'https://example.org/b/epoch_12.pth'):
         assert list(load_checkpoint(address)['state_dict']) == [address]
 

@@ -21,8 +21,9 @@ def never_built(monkeypatch):
 
 
 def flat(losses):
+    """Losses as tensors; MMDetection gives some as one a level."""
     return {
-        name: torch.stack([torch.as_tensor(v) for v in (value if isinstance(value, list) else [value])])
+        name: torch.stack(value) if isinstance(value, list) else value
         for name, value in losses.items()
     }
 

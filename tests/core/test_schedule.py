@@ -91,7 +91,7 @@ def test_weight_rises_stays_and_falls(schedule, data):
     u, v = sorted(data.draw(progress(schedule)) for _ in range(2))
     plateau = schedule.warmup + schedule.hold
     slack = 1e-12 * schedule.lambda_max
-    if 0 <= u and v <= schedule.warmup and v < schedule.length:
+    if u >= 0 and v <= schedule.warmup and v < schedule.length:
         assert schedule(u) <= schedule(v) + slack
     if schedule.warmup <= u:
         assert schedule(u) >= schedule(v) - slack

@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+import w2s_mm.hooks  # registers them
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.losses import full_precision
 from w2s_mm.core.model import WeakToStrong
@@ -177,7 +178,7 @@ def make_config(
         if by_epoch
         else dict(by_epoch=False, max_iters=epochs * per_epoch, val_interval=per_epoch),
         val_cfg=dict(),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9)),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.05 if norm else 0.005, momentum=0.9)),
         param_scheduler=dict(type='LinearLR', start_factor=0.5, begin=0, end=10, by_epoch=False),
         default_hooks=hooks,
         log_processor=dict(by_epoch=by_epoch, window_size=2),

@@ -29,7 +29,7 @@ class Need(NamedTuple):
 
 
 COMMON = (
-    Need('torch', '2.1', '3', ('torch',)),
+    Need('torch', '2.6', '3', ('torch',)),
     Need('mmengine', '0.10', '1', ('onedl-mmengine', 'mmengine')),
     Need('mmcv', '2.0', '3', ('onedl-mmcv', 'mmcv', 'mmcv-lite')),
 )

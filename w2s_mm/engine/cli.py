@@ -59,9 +59,40 @@ def read_config(args: argparse.Namespace) -> Any:
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options)
+    prepare_cpu_processes(cfg)
     if args.work_dir or not cfg.get('work_dir'):
         cfg.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
     return cfg
+
+
+def prepare_cpu_processes(cfg: Any) -> None:
+    """Let several processes train by gloo where there is no accelerator.
+
+    Started so, MMEngine asks for a GPU twice: when it joins the processes, unless they are joined
+    already, and when it wraps the model, unless the config says how.
+    """
+    from mmengine.device import get_device
+    from torch import distributed
+
+    if cfg.launcher != 'pytorch' or get_device() != 'cpu':
+        return
+    if not distributed.is_initialized():
+        distributed.init_process_group('gloo')
+    if 'model_wrapper_cfg' not in cfg:
+        cfg.model_wrapper_cfg = {
+            'type': 'MMDistributedDataParallel',
+            'device_ids': None,
+            'broadcast_buffers': False,
+            'find_unused_parameters': cfg.get('find_unused_parameters', False),
+        }
+
+
+def leave_processes() -> None:
+    """Part from the other processes in order; gloo aborts otherwise."""
+    from torch import distributed
+
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def run_command(command: Callable[[], None]) -> None:
@@ -77,3 +108,5 @@ def run_command(command: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print('\nInterrupted. Go on with the same command and --resume.', file=sys.stderr)
         sys.exit(130)
+    finally:
+        leave_processes()

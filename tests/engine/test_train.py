@@ -1,0 +1,165 @@
+import sys
+
+import pytest
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.engine import cli, train
+from w2s_mm.engine.train import configure, main
+
+CONFIG = """
+data = dict(
+    batch_size=2,
+    dataset=dict(
+        type='CocoDataset', data_root='{root}/', ann_file='a.json', data_prefix=dict(img='images')
+    ),
+)
+train_dataloader = data
+model = dict(type='RetinaNet')
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=1)
+missing_data = 'Type this: make data'
+"""
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'a.json').write_text('{}')
+    path = tmp_path / 'some_config.py'
+    path.write_text(CONFIG.format(root=tmp_path))
+    return path
+
+
+def test_plain_call(config, tmp_path):
+    cfg = configure([str(config)])
+    assert cfg.work_dir == 'work_dirs/some_config'
+    assert cfg.launcher == 'none'
+    assert not cfg.get('resume') and cfg.optim_wrapper.type == 'OptimWrapper'
+    assert not (tmp_path / 'work_dirs').exists()
+
+
+def test_options(config):
+    cfg = configure(
+        f'{config} --work-dir elsewhere --seed 3 --launcher slurm --cfg-options model.gamma=0 '
+        'optim_wrapper.optimizer.lr=0.5 model.x=[1,2]'.split()
+    )
+    assert cfg.work_dir == 'elsewhere'
+    assert cfg.randomness.seed == 3
+    assert cfg.launcher == 'slurm'
+    assert cfg.model == {'type': 'RetinaNet', 'gamma': 0, 'x': [1, 2]}
+    assert cfg.optim_wrapper.optimizer.lr == 0.5
+
+
+def test_seed_keeps_the_other_settings_of_randomness(config):
+    cfg = configure([str(config), '--seed', '0', '--cfg-options', 'randomness.deterministic=True'])
+    assert cfg.randomness == {'deterministic': True, 'seed': 0}
+
+
+def test_work_dir_of_the_config_is_kept(config):
+    config.write_text(config.read_text() + "work_dir = 'from_config'\n")
+    assert configure([str(config)]).work_dir == 'from_config'
+    assert configure([str(config), '--work-dir', 'other']).work_dir == 'other'
+
+
+def on(device, monkeypatch):
+    monkeypatch.setattr('mmengine.device.get_device', lambda: device)
+    monkeypatch.setattr(train, 'get_device', lambda: device, raising=False)
+
+
+@pytest.mark.parametrize('device', ['cpu', 'cuda'])
+def test_processes_without_an_accelerator_are_joined_by_gloo(config, device, monkeypatch):
+    joined = []
+    on(device, monkeypatch)
+    monkeypatch.setattr('torch.distributed.init_process_group', joined.append)
+    cfg = configure([str(config), '--launcher', 'pytorch'])
+    assert cfg.launcher == 'pytorch'
+    assert joined == (['gloo'] if device == 'cpu' else [])
+    assert ('model_wrapper_cfg' in cfg) == (device == 'cpu')
+
+
+def test_model_wrapper_of_the_config_is_kept(config, monkeypatch):
+    on('cpu', monkeypatch)
+    monkeypatch.setattr('torch.distributed.init_process_group', lambda _: None)
+    options = ['--cfg-options', 'model_wrapper_cfg.type=Own']
+    cfg = configure([str(config), '--launcher', 'pytorch', *options])
+    assert cfg.model_wrapper_cfg == {'type': 'Own'}
+
+
+def test_amp_without_an_accelerator_is_refused(config, monkeypatch):
+    on('cpu', monkeypatch)
+    with pytest.raises(W2SError, match='--amp needs an accelerator'):
+        configure([str(config), '--amp'])
+
+
+def test_amp(config, monkeypatch):
+    on('cuda', monkeypatch)
+    cfg = configure([str(config), '--amp'])
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    assert cfg.optim_wrapper.loss_scale == 'dynamic'
+    kept = configure([str(config), '--amp', '--cfg-options', 'optim_wrapper.loss_scale=512.'])
+    assert kept.optim_wrapper.loss_scale == 512
+
+
+def test_auto_scale_lr(config):
+    with pytest.raises(W2SError, match=r'auto_scale_lr=dict\(base_batch_size'):
+        configure([str(config), '--auto-scale-lr'])
+    options = ['--cfg-options', 'auto_scale_lr.base_batch_size=16']
+    assert configure([str(config), '--auto-scale-lr', *options]).auto_scale_lr.enable
+    assert 'enable' not in configure([str(config), *options]).auto_scale_lr
+
+
+def test_resume(config, tmp_path):
+    (tmp_path / 'run').mkdir()
+    cfg = configure([str(config), '--work-dir', 'run', '--resume'])
+    assert cfg.resume is True and cfg.load_from is None
+    with pytest.raises(W2SError, match='Nothing to resume'):
+        configure([str(config), '--work-dir', 'no_run', '--resume'])
+    with pytest.raises(W2SError, match=r'nothing\.pth'):
+        configure([str(config), '--work-dir', 'run', '--resume', 'nothing.pth'])
+    assert not list((tmp_path / 'run').iterdir())
+
+
+def test_config_that_is_not_there(config):
+    with pytest.raises(W2SError, match=r'Config not found: nothing\.py'):
+        configure(['nothing.py'])
+
+
+def test_data_that_is_not_there(config, tmp_path):
+    (tmp_path / 'a.json').unlink()
+    with pytest.raises(W2SError, match=r'a\.json is not there\. Type this: make data'):
+        configure([str(config)])
+    assert not (tmp_path / 'work_dirs').exists()
+
+
+def test_command_shows_the_message_without_a_traceback(config, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['train.py', 'nothing.py'])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    shown = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert shown.startswith('\nerror: Config not found: nothing.py')
+    assert 'Traceback' not in shown
+
+
+@pytest.mark.parametrize(
+    ('raised', 'code', 'shown'),
+    [(W2SError('mend this'), 2, 'error: mend this'), (KeyboardInterrupt(), 130, '--resume')],
+)
+def test_ends_of_a_command(raised, code, shown, monkeypatch, capsys):
+    def command():
+        raise raised
+
+    with pytest.raises(SystemExit) as stopped:
+        cli.run_command(command)
+    assert stopped.value.code == code
+    assert shown in capsys.readouterr().err
+
+
+def test_other_errors_keep_their_traceback():
+    def command():
+        raise KeyError('a bug')
+
+    with pytest.raises(KeyError):
+        cli.run_command(command)

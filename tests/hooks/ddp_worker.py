@@ -1,0 +1,35 @@
+"""One of several processes: trains the toy and leaves what the test compares."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.dist import is_main_process
+from toy import make_config, run
+
+from w2s_mm.engine.cli import leave_processes, prepare_cpu_processes
+
+if __name__ == '__main__':
+    folder, processes = Path(sys.argv[1]), int(sys.argv[2])
+    torch.set_num_threads(1)
+    teacher = dict(
+        config=dict(type='ToyNet', width=4, norm=False), checkpoint=str(folder / 'teacher.pth')
+    )
+    config = make_config(
+        folder / f'run{processes}',
+        teacher,
+        norm=False,
+        hook=dict(k=3),
+        schedule=dict(unit='training', lambda_max=1.0, warmup=0.1, hold=0.9, decay=0.0),
+        launcher='pytorch',
+    )
+    config.train_dataloader.batch_size = 6 // processes
+    config.train_dataloader.dataset.augment = False
+    prepare_cpu_processes(config)
+    runner = run(config)
+    if is_main_process():
+        model = runner.model.module if hasattr(runner.model, 'module') else runner.model
+        torch.save(model.state_dict(), folder / f'weights{processes}.pth')
+    leave_processes()

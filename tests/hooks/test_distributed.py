@@ -1,0 +1,51 @@
+"""Two processes against one on the same global batch, with gloo on the CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from toy import make_teacher
+
+HERE = Path(__file__).parent
+
+
+def launch(folder: Path, processes: int) -> None:
+    command = [
+        sys.executable,
+        '-m',
+        'torch.distributed.run',
+        '--standalone',
+        f'--nproc-per-node={processes}',
+        str(HERE / 'ddp_worker.py'),
+        str(folder),
+        str(processes),
+    ]
+    done = subprocess.run(
+        command,
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(HERE)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def test_two_processes_train_like_one_on_the_same_global_batch(tmp_path):
+    make_teacher(tmp_path, norm=False)
+    launch(tmp_path, 1)
+    launch(tmp_path, 2)
+    one, two = (torch.load(tmp_path / f'weights{n}.pth', weights_only=True) for n in (1, 2))
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, rtol=1e-4, atol=1e-6)
+    alone, together = (
+        json.loads((tmp_path / f'run{n}' / 'weak_to_strong.json').read_text()) for n in (1, 2)
+    )
+    assert together['reference'] == pytest.approx(alone['reference'], rel=1e-6)
+    assert [e['streak'] for e in together['history']] == [e['streak'] for e in alone['history']]
+    assert together['closed_at'] == alone['closed_at']

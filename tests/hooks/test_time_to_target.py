@@ -1,0 +1,133 @@
+"""first@tau on a real runner: the file, the clocks, the resume."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from toy import make_config, run
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.hooks import TimeToTargetHook
+
+
+def report(work_dir: Path) -> dict:
+    return json.loads((work_dir / 'time_to_target.json').read_text())
+
+
+class Scripted(Hook):
+    """Replaces the metric by a script, before any hook reads it; may spend time."""
+
+    priority = 'HIGHEST'
+
+    def __init__(self, values: list[float], train: float = 0.0, val: float = 0.0) -> None:
+        self.values, self.train, self.val = list(values), train, val
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        time.sleep(self.train)
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None) -> None:
+        time.sleep(self.val)
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        metrics['toy/fit'] = self.values.pop(0)
+
+
+def scripted(config, values, **seconds) -> Runner:
+    runner = Runner.from_cfg(config)
+    runner.register_hook(Scripted(values, **seconds))
+    runner.train()
+    return runner
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_first_and_sustained_crossings(tmp_path, by_epoch):
+    config = make_config(tmp_path, None, epochs=5, by_epoch=by_epoch)
+    scripted(config, [0.1, 0.6, 0.4, 0.7, 0.8])
+    told = report(tmp_path)
+    (target,) = told['targets']
+    assert (target['first']['iter'], target['first']['epoch']) == (8, 2.0)
+    assert (target['sustained']['iter'], target['sustained']['value']) == (16, 0.7)
+    assert [point['iter'] for point in told['history']] == [4, 8, 12, 16, 20]
+    assert told['finished']
+    assert told['val_interval_iters'] == 4
+    assert told['seed'] == 5
+
+
+def test_target_that_is_never_reached_is_null(tmp_path):
+    scripted(make_config(tmp_path, None, epochs=2), [0.1, 0.2])
+    assert report(tmp_path)['targets'] == [{'threshold': 0.5, 'first': None, 'sustained': None}]
+
+
+def test_lower_is_better(tmp_path):
+    config = make_config(tmp_path, None, epochs=3, time_hook=dict(rule='less'))
+    scripted(config, [0.9, 0.5, 0.4])
+    assert report(tmp_path)['targets'][0]['sustained']['iter'] == 8
+
+
+def test_file_is_written_as_it_happens(tmp_path):
+    seen = []
+
+    class Reader(Hook):
+        priority = 'LOWEST'
+
+        def after_val(self, runner) -> None:
+            told = report(tmp_path)
+            seen.append((len(told['history']), told['finished']))
+
+    runner = Runner.from_cfg(make_config(tmp_path, None, epochs=3))
+    runner.register_hook(Reader())
+    runner.train()
+    assert seen == [(1, False), (2, False), (3, False)]
+
+
+def test_stop_ends_the_run_once_the_target_holds(tmp_path):
+    config = make_config(tmp_path, None, epochs=6, time_hook=dict(stop=True))
+    runner = scripted(config, [0.6, 0.4, 0.6, 0.7])
+    assert runner.epoch == 4
+    assert report(tmp_path)['finished']
+
+
+def test_training_clock_excludes_validation_and_the_wall_clock_does_not(tmp_path):
+    config = make_config(tmp_path, None, epochs=2)
+    scripted(config, [0.1, 0.2], train=0.01, val=0.1)  # 8 iterations, 2 x 3 validation batches
+    last = report(tmp_path)['history'][-1]
+    assert 0.08 <= last['train_seconds'] < 0.3
+    assert last['wall_seconds'] >= last['train_seconds'] + 0.6
+
+
+def test_clocks_and_history_go_on_after_a_resume(tmp_path):
+    config = make_config(tmp_path, None, epochs=2)
+    scripted(config, [0.1, 0.6], train=0.02)
+    config = make_config(tmp_path, None, epochs=3, resume=True)
+    # The checkpoint is older than its own validation, which is caught up on first.
+    scripted(config, [0.6, 0.7], train=0.02)
+    told = report(tmp_path)
+    assert [(p['iter'], p['value']) for p in told['history']] == [(4, 0.1), (8, 0.6), (12, 0.7)]
+    assert told['targets'][0]['sustained']['iter'] == 8
+    assert told['history'][-1]['train_seconds'] >= 12 * 0.02
+
+
+def test_unknown_metric_lists_what_is_reported(tmp_path):
+    config = make_config(tmp_path, None)
+    config.default_hooks.time_to_target.metric = 'toy/other'
+    with pytest.raises(W2SError, match='It reports: toy/fit'):
+        run(config)
+
+
+@pytest.mark.parametrize(
+    ('metric', 'thresholds', 'match'),
+    [
+        ('coco/bbox_mAP_50', [20], 'For 20 % say 0.2'),
+        ('coco/bbox_mAP_50', [-0.1], 'above 0'),
+        ('toy/fit', [float('nan')], 'finite'),
+        ('toy/fit', [], 'no thresholds'),
+    ],
+)
+def test_thresholds_out_of_range_are_refused(metric, thresholds, match):
+    with pytest.raises(W2SError, match=match):
+        TimeToTargetHook(metric=metric, thresholds=thresholds)

@@ -1,0 +1,80 @@
+"""Contract 5 of the design: every config builds, says how to run it, and names its row."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import HOOKS, MODELS, DefaultScope
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = sorted(
+    path.relative_to(ROOT)
+    for path in (ROOT / 'configs').rglob('*.py')
+    if '_base_' not in path.parts
+)
+OWN_DATA = {'digits'}  # folders whose data set is not the paper's
+FIELDS = ('Command:', 'Needs:', 'Takes:', 'Gives:')
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch):
+    monkeypatch.chdir(ROOT)  # configs name one another from there
+
+
+def docstring(path):
+    return ast.get_docstring(ast.parse((ROOT / path).read_text())) or ''
+
+
+def test_there_are_configs():
+    assert Path('configs/retinanet_r34_to_r50.py') in CONFIGS
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_parses_and_builds(path):
+    cfg = Config.fromfile(str(path))
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        model = MODELS.build(cfg.model)
+        for hook in filter(None, (*cfg.default_hooks.values(), *cfg.get('custom_hooks', ()))):
+            if getattr(HOOKS.get(hook['type']), '__module__', '').startswith('w2s_mm.'):
+                HOOKS.build(hook)
+    if 'teacher' in cfg.model:
+        teacher = Config.fromfile(cfg.model.teacher.config)
+        with DefaultScope.overwrite_default_scope(teacher.get('default_scope')):
+            model.distill_head.check(model, MODELS.build(teacher.model))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_distillation_can_be_switched_off_and_written_out(path, tmp_path):
+    """``--cfg-options model.gamma=0`` and the copy of the config in the work directory."""
+    cfg = Config.fromfile(str(path))
+    if 'teacher' in cfg.model:
+        cfg.merge_from_dict({'model.gamma': 0})
+    cfg.dump(tmp_path / 'copy.py')
+    assert Config.fromfile(tmp_path / 'copy.py').model == cfg.model
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_docstring_says_what_to_type_and_what_comes_out(path):
+    """A title, then the command, what it needs, how long it takes, what it gives: in this order."""
+    title, *rest = docstring(path).splitlines()
+    assert title.endswith('.')
+    fields = [word for line in rest for word in FIELDS if line.startswith(word)]
+    assert tuple(fields) == FIELDS
+    first = next(line for line in rest if line.strip())
+    assert first.startswith('Command:') and str(path) in docstring(path)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_paper_config_names_its_row(path):
+    if OWN_DATA & set(path.parts):
+        return
+    text = docstring(path)
+    assert re.search(r'\b(Table|Figure|Section) \d', text)
+    assert '2604.15451' in text or 'the paper' in text
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_missing_data_is_explained(path):
+    assert 'python tools/' in Config.fromfile(str(path)).missing_data
