@@ -239,7 +239,7 @@ def interrupt_once_said(text):
         ('OSError: [Errno 28] No space left on device', 'disk is full', 'free some space'),
         ('c++: fatal error: Killed signal terminated program cc1plus', 'memory', 'MAX_JOBS=1'),
         ('Temporary failure in name resolution', 'cannot be reached', 'check the connection'),
-        ('something new', 'exit status 3', 'make setup'),
+        ('c++ -std=c++17 a.cpp: something new', 'exit status 3', 'make setup'),
     ],
 )
 def test_a_failing_command_says_why_and_what_to_type(clone, said, why, remedy):

@@ -75,8 +75,8 @@ KNOWN_FAILURES = [
         'pip config list  # does it name an index of your own that lacks the package?',
     ),
     (
-        r'GLIBCXX_|C\+\+17|unsupported GNU version|You need C\+\+',
-        'the C++ compiler does not fit; version 9 to 14 of GCC does.',
+        r'unrecognized command.line option .{0,3}-std=c\+\+|unsupported GNU version|You need C\+\+',
+        'the C++ compiler is too old (GCC 9 or newer is needed), or too new for nvcc.',
         'CC=gcc-13 CXX=g++-13 make setup',
     ),
     (

@@ -9,8 +9,6 @@ Gives:   one checkpoint an epoch; the teacher is the one up to 15 % below the fi
 _base_ = './retinanet_r50_coco5k.py'
 
 model = dict(
-    backbone=dict(
-        depth=34, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet34')
-    ),
+    backbone=dict(depth=34, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet34')),
     neck=dict(in_channels=[64, 128, 256, 512]),
 )

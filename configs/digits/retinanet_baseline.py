@@ -1,4 +1,13 @@
-"""RetinaNet baseline on the digit scenes: the student's own training, without a teacher."""
+"""RetinaNet baseline on the digit scenes: the student's own training, without a teacher.
+
+Stands for the baseline row of the paper's Table 2 at a size that two CPU cores train in minutes;
+its target is AP50 30, fixed before the reported runs.
+
+Command: python tools/train.py configs/digits/retinanet_baseline.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   about 3 minutes on two CPU cores (600 iterations of 16 images)
+Gives:   work_dirs/retinanet_baseline/time_to_target.json; AP50 about 42 at the end
+"""
 
 _base_ = [
     'mmdet::_base_/models/retinanet_r50_fpn.py',
@@ -39,11 +48,10 @@ model = dict(
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=20)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05)
-)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05))
 default_hooks = dict(
-    **_base_.measure_hooks,
+    _base_.measure_hooks,
+    time_to_target=dict(_base_.measure_hooks.time_to_target, thresholds=[0.3]),
     logger=dict(interval=20),
     checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
 )

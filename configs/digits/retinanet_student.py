@@ -1,4 +1,14 @@
-"""RetinaNet student on the digit scenes, guided by the teacher a third as wide."""
+"""RetinaNet student on the digit scenes, guided by a teacher half as wide.
+
+Stands for RetinaNet-R50 <- R34 of the paper's Table 2 (AP50 20 % in 1/1.67 of the epochs).
+
+Command: python tools/train.py configs/digits/retinanet_student.py --seed 0
+Needs:   python tools/make_digit_scenes.py, and the teacher:
+         python tools/train.py configs/digits/retinanet_teacher.py --seed 0
+Takes:   about 3 minutes on two CPU cores (600 iterations of 16 images)
+Gives:   work_dirs/retinanet_student/{time_to_target,weak_to_strong}.json for tools/first_at.py;
+         docs/results/digits_retinanet.md has five paired seeds
+"""
 
 _base_ = './retinanet_baseline.py'
 
@@ -6,8 +16,17 @@ model = dict(
     type='W2SRetinaNet',
     teacher=dict(
         config='configs/digits/retinanet_teacher.py',
-        checkpoint='work_dirs/digits/retinanet_teacher/iter_600.pth',
+        checkpoint='work_dirs/retinanet_teacher/iter_900.pth',
     ),
-    distill_head=_base_.distill_head,
+    # So small a teacher is never sure of itself: on true digits its best score is 0.26 in the
+    # mean. The paper's threshold of 0.2 would leave it two priors an image to speak about.
+    distill_head=dict(
+        _base_.distill_head, loss_cls=dict(_base_.distill_head.loss_cls, score_thr=0.05)
+    ),
 )
-default_hooks = _base_.w2s_hooks
+default_hooks = dict(
+    weak_to_strong=dict(
+        _base_.w2s_hooks.weak_to_strong,
+        schedule=dict(unit='iter', lambda_max=2.0, warmup=30, hold=220, decay=120),
+    )
+)

@@ -46,7 +46,7 @@ def test_upstream_modules_pass_and_are_not_imported(environment):
 def test_one_message_lists_every_problem(environment):
     environment({'torch': '1.13.1', 'mmengine': '0.10.7', 'mmcv': '3.1.0'})
     message = message_for()
-    assert 'torch: 1.13.1 in' in message and 'too old; expected >=2.1,<3' in message
+    assert 'torch: 1.13.1 in' in message and 'too old; expected >=2.6,<3' in message
     assert 'mmcv: 3.1.0 in' in message and 'too new; expected >=2.0,<3' in message
     assert 'mmdet: not found; expected >=3.0,<4' in message
     assert '  mmengine:' not in message
@@ -55,7 +55,7 @@ def test_one_message_lists_every_problem(environment):
 
 
 def test_the_first_of_the_next_major_is_too_new_and_the_least_version_passes(environment):
-    environment({**WHOLE, 'torch': '2.1.0', 'mmengine': '1.0.0', 'mmdet': '3.0.0rc6'})
+    environment({**WHOLE, 'torch': '2.6.0', 'mmengine': '1.0.0', 'mmdet': '3.0.0rc6'})
     message = message_for()
     assert 'mmengine: 1.0.0' in message
     assert '  torch:' not in message and '  mmdet:' not in message

@@ -230,7 +230,10 @@ def test_starting_weights_carry_no_gate(tmp_path, teacher):
     run(make_config(tmp_path / 'first', teacher, **settings))
     run(
         make_config(
-            tmp_path / 'second', teacher, load_from=str(tmp_path / 'first' / 'epoch_4.pth'), **settings
+            tmp_path / 'second',
+            teacher,
+            load_from=str(tmp_path / 'first' / 'epoch_4.pth'),
+            **settings,
         )
     )
     assert len(story(tmp_path / 'second')['history']) == 4
@@ -315,6 +318,17 @@ def test_unknown_metric_lists_what_is_reported(tmp_path, teacher):
     config = make_config(tmp_path / 'run', teacher)
     config.default_hooks.weak_to_strong.metric = 'toy/other'
     refused(config, r"does not report 'toy/other'. It reports: toy/fit")
+
+
+def test_a_teacher_that_finds_nothing_is_refused(tmp_path, teacher, monkeypatch):
+    monkeypatch.setattr('toy.ToyFit.compute_metrics', lambda self, results: {})
+    refused(make_config(tmp_path / 'run', teacher), 'measured reference is 0.0')
+
+
+def test_a_student_that_finds_nothing_yet_counts_as_zero(tmp_path, teacher, monkeypatch):
+    monkeypatch.setattr('toy.ToyFit.compute_metrics', lambda self, results: {})
+    run(make_config(tmp_path / 'run', teacher, hook=dict(reference=0.5)))
+    assert [entry['value'] for entry in story(tmp_path / 'run')['history']] == [0.0] * 4
 
 
 def test_unknown_metric_is_found_even_with_a_given_reference(tmp_path, teacher):

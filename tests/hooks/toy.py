@@ -17,7 +17,6 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-import w2s_mm.hooks  # registers them
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.losses import full_precision
 from w2s_mm.core.model import WeakToStrong
@@ -50,11 +49,19 @@ class ToyNet(BaseModel):
         if mode == 'loss':
             return self.loss(inputs, data_samples)
         out = self.head(self.body(inputs))
-        return out if mode == 'tensor' else [dict(pred=p, target=t) for p, t in zip(out, data_samples, strict=True)]
+        return (
+            out
+            if mode == 'tensor'
+            else [dict(pred=p, target=t) for p, t in zip(out, data_samples, strict=True)]
+        )
 
     def loss(self, inputs: Tensor, data_samples: Any) -> dict[str, Tensor]:
         out = self.head(self.body(inputs))
-        return dict(loss_base=(full_precision(out).squeeze(-1) - torch.stack(list(data_samples))).square().mean())
+        return dict(
+            loss_base=(full_precision(out).squeeze(-1) - torch.stack(list(data_samples)))
+            .square()
+            .mean()
+        )
 
 
 @MODELS.register_module(force=True)
@@ -68,10 +75,14 @@ class ToyDistillHead(DistillHead):
 
     taps = ('head',)
 
-    def ask(self, student: Any, teacher: Any, inputs: Tensor, data_samples: Any, tape: Any) -> Tensor:
+    def ask(
+        self, student: Any, teacher: Any, inputs: Tensor, data_samples: Any, tape: Any
+    ) -> Tensor:
         return teacher.model(teacher.see(student, inputs, None), mode='tensor')
 
-    def loss(self, student: Any, tape: Any, answer: Tensor, temperature: float) -> dict[str, Tensor]:
+    def loss(
+        self, student: Any, tape: Any, answer: Tensor, temperature: float
+    ) -> dict[str, Tensor]:
         out = full_precision(tape['head'][-1].output)
         return dict(toy=(out - full_precision(answer)).square().mean() / temperature)
 
@@ -106,7 +117,9 @@ class ToyFit(BaseMetric):
     default_prefix = 'toy'
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        self.results += [float((s['pred'].squeeze(-1) - s['target']).square()) for s in data_samples]
+        self.results += [
+            float((s['pred'].squeeze(-1) - s['target']).square()) for s in data_samples
+        ]
 
     def compute_metrics(self, results: list[float]) -> dict[str, float]:
         return dict(fit=1 / (1 + sum(results) / len(results)))
@@ -131,7 +144,10 @@ def loader(split_seed: int, batch: int, infinite: bool = False, **data: Any) -> 
     return dict(
         batch_size=batch,
         num_workers=0,
-        sampler=dict(type='InfiniteSampler' if infinite else 'DefaultSampler', shuffle=infinite or split_seed == 0),
+        sampler=dict(
+            type='InfiniteSampler' if infinite else 'DefaultSampler',
+            shuffle=infinite or split_seed == 0,
+        ),
         collate_fn=dict(type='pseudo_collate'),
         dataset=dict(type='ToyData', seed=split_seed, **data),
     )
@@ -155,16 +171,27 @@ def make_config(
     net = dict(type='ToyNet', norm=norm)
     hooks: dict[str, Any] = dict(
         logger=dict(type='LoggerHook', interval=2),
-        checkpoint=dict(type='CheckpointHook', interval=1 if by_epoch else per_epoch, by_epoch=by_epoch),
+        checkpoint=dict(
+            type='CheckpointHook', interval=1 if by_epoch else per_epoch, by_epoch=by_epoch
+        ),
         exact_resume=dict(type='ExactResumeHook'),
-        time_to_target=dict(type='TimeToTargetHook', metric='toy/fit', thresholds=[0.5], **(time_hook or {})),
+        time_to_target=dict(
+            type='TimeToTargetHook', metric='toy/fit', thresholds=[0.5], **(time_hook or {})
+        ),
     )
     if teacher is not None:
-        net = dict(net, type='W2SToyNet', teacher=teacher, distill_head=dict(type='ToyDistillHead'), **(model or {}))
+        net = dict(
+            net,
+            type='W2SToyNet',
+            teacher=teacher,
+            distill_head=dict(type='ToyDistillHead'),
+            **(model or {}),
+        )
         hooks['weak_to_strong'] = dict(
             type='WeakToStrongHook',
             metric='toy/fit',
-            schedule=schedule or dict(unit='epoch', lambda_max=1.0, warmup=0.5, hold=1.5, decay=1.0),
+            schedule=schedule
+            or dict(unit='epoch', lambda_max=1.0, warmup=0.5, hold=1.5, decay=1.0),
             temperature=dict(start=2.0, end=1.0),
             **(hook or {}),
         )

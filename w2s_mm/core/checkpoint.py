@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.fileio import get_local_path
+from mmengine.runner.checkpoint import get_external_models, get_torchvision_models
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from .errors import W2SError
 
 _MAX_NAMED = 8
+_MODEL_ZOOS = ('torchvision://', 'open-mmlab://', 'openmmlab://')
+# torch names what it refuses and then advises to allow it, which is no advice for a user.
+_REFUSED = re.compile(
+    r'(GLOBAL|Unsupported global:|Unsupported class|Trying to (?:load|call|instantiate)'
+    r'|Can only (?:build|create|call)[^\n]*?for) ?(?:GLOBAL )?[\w.]*'
+)
 
 
 class _Ignored:
@@ -26,8 +39,8 @@ def _inert_getattr(*_: Any) -> None:
 
 def _allowed_globals() -> list[Any]:
     """Globals that ordinary MMEngine checkpoints name; every one builds plain data only."""
-    core = np._core if np.lib.NumpyVersion(np.__version__) >= '2.0.0' else np.core  # type: ignore[attr-defined]
-    names = ('float64', 'float32', 'int64', 'int32', 'uint32', 'uint8', 'bool')
+    core = np._core if np.lib.NumpyVersion(np.__version__) >= '2.0.0' else np.core
+    names = ('float64', 'float32', 'float16', 'int64', 'int32', 'uint32', 'uint8', 'bool', 'str')
     return [
         core.multiarray._reconstruct,
         core.multiarray.scalar,
@@ -43,38 +56,58 @@ def _allowed_globals() -> list[Any]:
 
 
 def _local_file(source: str) -> Path:
-    """Path of ``source``, fetched to torch's hub cache first when it is a web address."""
-    if source.startswith(('http://', 'https://')):
-        target = Path(torch.hub.get_dir()) / 'checkpoints' / source.rsplit('/', 1)[-1]
-        if not target.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                torch.hub.download_url_to_file(source, str(target))
-            except OSError as error:
-                raise W2SError(
-                    f'Teacher checkpoint {source} could not be downloaded ({error}). Download it '
-                    f'by hand and set model.teacher.checkpoint to the file.'
-                ) from error
-        return target
-    if '://' in source:
-        from mmengine.fileio import get_local_path
+    """Path of ``source``; what is not a path is fetched to torch's hub cache first."""
+    if '://' not in source:
+        return Path(source).expanduser()
+    try:
+        if source.startswith(('http://', 'https://', *_MODEL_ZOOS)):
+            address = _zoo_address(source)
+        else:
+            address = source
+        key = hashlib.sha256(address.encode()).hexdigest()[:8]
+        target = Path(torch.hub.get_dir()) / 'checkpoints' / f'{key}-{Path(address).name}'
+        if target.is_file():
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if address.startswith(('http://', 'https://')):
+            torch.hub.download_url_to_file(address, str(target))
+        else:
+            with get_local_path(address) as path:  # the file backend MMEngine has for this scheme
+                shutil.copyfile(path, target)
+    except (OSError, KeyError, ValueError, ImportError) as error:
+        raise W2SError(
+            f'Checkpoint {source} could not be fetched ({type(error).__name__}: {error}). Download '
+            f'it by hand and give the path of the file.'
+        ) from error
+    return target
 
-        with get_local_path(source) as path:  # the backend that MMEngine knows for this scheme
-            copy = Path(torch.hub.get_dir()) / 'checkpoints' / Path(source).name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(Path(path).read_bytes())
-        return copy
-    return Path(source).expanduser()
+
+def _zoo_address(source: str) -> str:
+    """Web address behind MMEngine's short names ``torchvision://`` and ``open-mmlab://``."""
+    for prefix in _MODEL_ZOOS:
+        if source.startswith(prefix):
+            zoo = get_torchvision_models() if 'torchvision' in prefix else get_external_models()
+            name = source.removeprefix(prefix)
+            if name not in zoo:
+                raise KeyError(f'{name} is none of {named(sorted(zoo))}')
+            return zoo[name]
+    return source
 
 
-def load_checkpoint(source: str, *, weights_only: bool = True) -> dict[str, Any]:
+def load_checkpoint(
+    source: str,
+    *,
+    weights_only: bool = True,
+    absent: str = 'Point it at an existing file.',
+) -> dict[str, Any]:
     """Load a checkpoint file to the CPU.
 
     Args:
-        source: Path, or an address that MMEngine's file backends understand; ``.safetensors`` or
-            anything ``torch.save`` wrote.
+        source: Path, or an address that MMEngine understands; ``.safetensors`` or anything
+            ``torch.save`` wrote.
         weights_only: Refuse files that need more than tensors and plain data. Set False only for
             an old file from a source you trust: unpickling it may run any code.
+        absent: What to type where there is no such file.
 
     Returns:
         The checkpoint as saved; for a bare state dict, ``{'state_dict': ...}``.
@@ -84,14 +117,9 @@ def load_checkpoint(source: str, *, weights_only: bool = True) -> dict[str, Any]
     """
     path = _local_file(source)
     if not path.is_file():
-        raise W2SError(
-            f'Checkpoint not found: {source} (looked for {path.absolute()}). Train the teacher '
-            f'first, or point model.teacher.checkpoint at an existing file.'
-        )
+        raise W2SError(f'Checkpoint not found: {source} (looked for {path.absolute()}). {absent}')
     try:
         if path.suffix == '.safetensors':
-            from safetensors.torch import load_file
-
             checkpoint: Any = load_file(path)
         elif weights_only:
             with torch.serialization.safe_globals(_allowed_globals()):
@@ -99,19 +127,16 @@ def load_checkpoint(source: str, *, weights_only: bool = True) -> dict[str, Any]
         else:
             checkpoint = torch.load(path, map_location='cpu', weights_only=False)
     except pickle.UnpicklingError as error:
-        if path.stat().st_size == 0 or 'Unsupported' not in str(error):
+        refused = _REFUSED.search(str(error))
+        if refused is None:
             raise _damaged(path, error) from error
         raise W2SError(
             f'Checkpoint {path} holds more than weights, and loading it could run code that is '
-            f'hidden in it: {_first_line(error)} If you trust where it comes from, say '
+            f'hidden in it ({refused[0]}). If you trust where it comes from, say '
             f'weights_only=False beside its path (model.teacher.weights_only=False).'
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, SafetensorError) as error:
         raise _damaged(path, error) from error
-    except Exception as error:
-        if type(error).__name__ == 'SafetensorError':  # imported lazily, hence by name
-            raise _damaged(path, error) from error
-        raise
     if not isinstance(checkpoint, dict):
         raise W2SError(
             f'Checkpoint {path} holds a {type(checkpoint).__name__}; expected a dict of weights.'
@@ -120,7 +145,11 @@ def load_checkpoint(source: str, *, weights_only: bool = True) -> dict[str, Any]
         state = checkpoint.get('model', checkpoint)
         checkpoint = {'state_dict': state}
     state = checkpoint['state_dict']
-    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(value, torch.Tensor) for value in state.values())
+    ):
         raise W2SError(
             f'Checkpoint {path} has no state dict of tensors (keys found: '
             f'{named(list(checkpoint))}). Expected the weights under "state_dict", under "model", '
@@ -170,14 +199,11 @@ def named(names: list[str]) -> str:
     return f'{shown} and {more} more' if more > 0 else shown
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error)
-    at = text.find('Unsupported')
-    return text[max(at, 0) :].split('\n')[0].strip()[:300]
-
-
 def _damaged(path: Path, error: Exception) -> W2SError:
+    reason = str(error).split('\n')[0].strip()[:200]
+    # torch's advice to load the file with weights_only=False would be wrong here.
+    reason = '' if 'weights_only' in reason or 'Weights only' in reason else f'; {reason}'
     return W2SError(
-        f'Checkpoint {path} cannot be read ({path.stat().st_size:,} bytes; {_first_line(error)}). '
-        f'It is truncated or not a checkpoint: copy or download it again.'
+        f'Checkpoint {path} cannot be read ({path.stat().st_size:,} bytes{reason}). It is '
+        f'truncated or not a checkpoint: copy or download it again.'
     )

@@ -11,7 +11,7 @@ Rule = Literal['greater', 'less']
 
 
 def surpasses(value: float, reference: float, rule: Rule) -> bool:
-    """``s(m, m_ref)`` of Algorithm 1: at least the reference (``'greater'``) or at most (``'less'``).
+    """``s(m, m_ref)`` of Algorithm 1: ``m`` is at least the reference, or at most for ``'less'``.
 
     NaN never surpasses.
     """

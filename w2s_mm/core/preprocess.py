@@ -34,9 +34,7 @@ class _Look:
         return cls(
             mean=values('mean', 0.0),
             std=values('std', 1.0),
-            swaps_channels=bool(
-                getattr(preprocessor, 'to_rgb', False) if swaps is None else swaps
-            ),
+            swaps_channels=bool(getattr(preprocessor, 'to_rgb', False) if swaps is None else swaps),
             pad_value=float(getattr(preprocessor, 'pad_value', 0)),
             pad_size_divisor=int(getattr(preprocessor, 'pad_size_divisor', 1)),
         )
@@ -62,7 +60,7 @@ class Renormalize:
         if ours.pad_size_divisor % theirs.pad_size_divisor:
             raise W2SError(
                 f'The teacher pads images to a multiple of {theirs.pad_size_divisor}, the student '
-                f'to a multiple of {ours.pad_size_divisor}. Expected a multiple of the teacher\'s: '
+                f"to a multiple of {ours.pad_size_divisor}. Expected a multiple of the teacher's: "
                 f'set model.data_preprocessor.pad_size_divisor={theirs.pad_size_divisor}.'
             )
         self.swap = ours.swaps_channels != theirs.swaps_channels
@@ -70,9 +68,7 @@ class Renormalize:
         order = slice(None, None, -1) if self.swap else slice(None)
         mean_s, std_s = ours.mean[order], ours.std[order]
         scale = [s / t for s, t in zip(std_s, theirs.std, strict=True)]
-        shift = [
-            (s - t) / d for s, t, d in zip(mean_s, theirs.mean, theirs.std, strict=True)
-        ]
+        shift = [(s - t) / d for s, t, d in zip(mean_s, theirs.mean, theirs.std, strict=True)]
         self.pad_value = theirs.pad_value
         self.same_pixels = not self.swap and ours.mean == theirs.mean and ours.std == theirs.std
         self.identity = self.same_pixels and ours.pad_value == theirs.pad_value

@@ -31,7 +31,7 @@ class WarmupHoldDecay:
 
     Args:
         lambda_max: Weight while held, at least 0. At 0 the training is the baseline.
-        warmup: Length of the linear rise; 0 starts at ``lambda_max`` (the "no warm-start" ablation).
+        warmup: Length of the linear rise; 0 starts at ``lambda_max`` (ablation "no warm-start").
         hold: Length of the plateau.
         decay: Length of the fall; 0 drops at once.
         unit: What ``u`` and the lengths are counted in: ``'epoch'`` (fractional, so lambda moves
@@ -64,9 +64,7 @@ class WarmupHoldDecay:
         )
         for name, allowed in (('unit', get_args(Unit)), ('shape', get_args(Shape))):
             value = getattr(self, name)
-            _require(
-                value in allowed, f'schedule.{name} is {value!r}; expected one of {allowed}.'
-            )
+            _require(value in allowed, f'schedule.{name} is {value!r}; expected one of {allowed}.')
 
     @property
     def length(self) -> float:
@@ -82,7 +80,7 @@ class WarmupHoldDecay:
         into_decay = u - self.warmup - self.hold
         if into_decay <= 0:
             return self.lambda_max
-        return self.lambda_max * (1 - _eased(into_decay / self.decay, self.shape))
+        return self.lambda_max * (1 - _eased(min(into_decay / self.decay, 1.0), self.shape))
 
 
 @dataclass(frozen=True)

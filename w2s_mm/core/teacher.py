@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.hub import get_config
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
-from .checkpoint import load_checkpoint, load_weights
+from .checkpoint import load_checkpoint, load_weights, named
 from .errors import W2SError
 from .preprocess import Renormalize
 from .rng import preserved_rng
@@ -27,9 +28,11 @@ class FrozenTeacher:
     student never builds it, and takes no random numbers from the student.
 
     Args:
-        config: Path of an MM config, a name such as ``'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'``,
-            or a dict (a whole config, or its ``model`` alone).
-        checkpoint: Path or address of its weights; see :func:`~w2s_mm.core.checkpoint.load_checkpoint`.
+        config: Path of an MM config, a name such as
+            ``'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'``, or a dict (a whole config, or its
+            ``model`` alone).
+        checkpoint: Path or address of its weights, as
+            :func:`~w2s_mm.core.checkpoint.load_checkpoint` takes it.
         weights_only: False admits old files that need unpickling, which may run any code.
 
     Raises:
@@ -69,11 +72,16 @@ class FrozenTeacher:
         config = _read_config(self.config)
         with preserved_rng(), DefaultScope.overwrite_default_scope(config.get('default_scope')):
             model = MODELS.build(config.model)
-        checkpoint = load_checkpoint(self.checkpoint, weights_only=self.weights_only)
+        checkpoint = load_checkpoint(
+            self.checkpoint,
+            weights_only=self.weights_only,
+            absent='Train the teacher first, or point model.teacher.checkpoint at its checkpoint.',
+        )
         load_weights(model, checkpoint['state_dict'], self.checkpoint)
         model.requires_grad_(False)
         self._model = model.eval()
-        classes = (checkpoint.get('meta') or {}).get('dataset_meta', {}).get('classes')
+        meta = checkpoint.get('meta') or {}
+        classes = (meta.get('dataset_meta') or {}).get('classes')
         self.classes = tuple(classes) if classes else None
         self.fingerprint = _fingerprint(model, config)
 
@@ -98,9 +106,7 @@ class FrozenTeacher:
             W2SError: The two preprocessors cannot be reconciled.
         """
         if self._renormalize is None:
-            self._renormalize = Renormalize(
-                student.data_preprocessor, self.model.data_preprocessor
-            )
+            self._renormalize = Renormalize(student.data_preprocessor, self.model.data_preprocessor)
         return self._renormalize(inputs, samples)
 
     def release(self) -> None:
@@ -116,15 +122,26 @@ def _read_config(config: str | dict[str, Any]) -> Config:
     if isinstance(config, dict):
         return Config(config if 'model' in config else {'model': config})
     if '::' in config:
-        from mmengine.hub import get_config
-
-        return get_config(config)
-    if not Path(config).is_file():
+        try:
+            read = get_config(config)
+        except (OSError, ValueError, ImportError) as error:
+            raise W2SError(
+                f'Teacher config not found: {config} ({str(error)[:120]}). Expected '
+                f"'<package>::<path below its configs>'."
+            ) from error
+    elif Path(config).is_file():
+        read = Config.fromfile(config)
+    else:
         raise W2SError(
             f'Teacher config not found: {config} (looked for {Path(config).absolute()}). Give a '
             f"path, or a name such as 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'."
         )
-    return Config.fromfile(config)
+    if 'model' not in read:
+        raise W2SError(
+            f'Teacher config {config} has no `model` (it has {named(list(read))}). Give the whole '
+            f'training config of the teacher.'
+        )
+    return read
 
 
 def _fingerprint(model: nn.Module, config: Config) -> str:
@@ -132,5 +149,7 @@ def _fingerprint(model: nn.Module, config: Config) -> str:
     digest = hashlib.sha256(repr(config.model).encode())
     for name, value in model.state_dict().items():
         digest.update(f'{name}{tuple(value.shape)}{value.dtype}'.encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(
+            value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+        )
     return digest.hexdigest()

@@ -12,6 +12,8 @@ from typing import Any
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.files import write_json
 
+_SPLITS = ('train', 'val')
+
 
 def draw_subset(instances: dict[str, Any], size: int, seed: int) -> dict[str, Any]:
     """Keep ``size`` images of a COCO dict, with their annotations and all categories.
@@ -30,6 +32,8 @@ def draw_subset(instances: dict[str, Any], size: int, seed: int) -> dict[str, An
     Raises:
         W2SError: There are fewer annotated images than ``size``.
     """
+    if size < 1:
+        raise W2SError(f'{size} images were asked for; expected at least 1.')
     annotated = sorted({annotation['image_id'] for annotation in instances['annotations']})
     if len(annotated) < size:
         raise W2SError(f'Only {len(annotated)} annotated images are there; {size} were asked for.')
@@ -48,15 +52,23 @@ def make_split(root: Path, train: int, val: int, seed: int) -> None:
     Raises:
         W2SError: An official annotation file is not there.
     """
-    for split, size, name in (('train', train, 'train5k'), ('val', val, 'val500')):
-        source = root / 'annotations' / f'instances_{split}2017.json'
+    sources = {split: root / 'annotations' / f'instances_{split}2017.json' for split in _SPLITS}
+    for source in sources.values():
         if not source.is_file():
             raise W2SError(
                 f'{source} is not there. Download annotations_trainval2017.zip from '
                 f'cocodataset.org and unpack it in {root} (another place: --root).'
             )
+    for split, size, name in (('train', train, 'train5k'), ('val', val, 'val500')):
+        source = sources[split]
         print(f'reading {source} ...', flush=True)
-        subset = draw_subset(json.loads(source.read_text()), size, seed)
+        try:
+            instances = json.loads(source.read_text())
+        except json.JSONDecodeError as error:
+            raise W2SError(
+                f'{source} is damaged ({error}). Unpack annotations_trainval2017.zip again.'
+            ) from error
+        subset = draw_subset(instances, size, seed)
         target = source.with_name(f'instances_{name}.json')
         write_json(target, subset)
         ids = target.with_name(f'{name}_ids.json')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
@@ -12,10 +12,21 @@ from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.errors import W2SError
+from w2s_mm.core.losses import full_precision
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 
 Levels = Sequence[Tensor]
+
+_NEEDED = ('prior_generator', 'bbox_coder', 'num_classes', 'use_sigmoid_cls', 'cls_out_channels')
+
+
+class Answer(NamedTuple):
+    """The teacher's class scores (N, A*C, H, W) and deltas (N, A*4, H, W), L levels of each."""
+
+    scores: Levels
+    deltas: Levels
+    coder: Any
 
 
 @MODELS.register_module()
@@ -34,9 +45,7 @@ class DenseDistillHead(DistillHead):
 
     taps: ClassVar[tuple[str, ...]] = ('bbox_head',)
 
-    def __init__(
-        self, loss_cls: dict[str, Any], loss_bbox: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, loss_cls: dict[str, Any], loss_bbox: dict[str, Any] | None = None) -> None:
         super().__init__()
         self.loss_cls = MODELS.build(loss_cls)
         self.loss_bbox = MODELS.build(loss_bbox) if loss_bbox else None
@@ -48,12 +57,15 @@ class DenseDistillHead(DistillHead):
             W2SError: They differ; the message gives both.
         """
         theirs = getattr(teacher, 'bbox_head', None)
-        if theirs is None or not hasattr(theirs, 'prior_generator'):
-            raise W2SError(
-                f'The teacher, a {type(teacher).__name__}, has no dense bbox_head. Expected a '
-                f'one-stage detector like the student, a {type(student).__name__}.'
-            )
         ours: Any = student.bbox_head
+        for head, who in ((theirs, teacher), (ours, student)):
+            lacks = [name for name in _NEEDED if not hasattr(head, name)]
+            if lacks:
+                raise W2SError(
+                    f'{type(who).__name__} has no dense bbox_head that can be compared (it lacks '
+                    f'{", ".join(lacks)}). Expected one-stage detectors with sigmoid class scores '
+                    f'and box deltas for both teacher and student.'
+                )
         facts = {
             'number of classes': lambda head: head.num_classes,
             'sigmoid classification': lambda head: head.use_sigmoid_cls,
@@ -88,11 +100,11 @@ class DenseDistillHead(DistillHead):
         inputs: Tensor,
         data_samples: Sequence[Any],
         tape: Tape,
-    ) -> tuple[Levels, Levels]:
-        """The teacher's raw head outputs on the same images: class scores and deltas, L levels."""
+    ) -> Answer:
+        """The teacher's raw head outputs on the same images."""
         images = teacher.see(student, inputs, data_samples)
         scores, deltas = teacher.model(images, mode='tensor')[:2]
-        return scores, deltas
+        return Answer(scores, deltas, teacher.model.bbox_head.bbox_coder)
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
@@ -103,16 +115,24 @@ class DenseDistillHead(DistillHead):
             W2SError: The two heads gave maps of different shapes.
         """
         head: Any = student.bbox_head
-        levels = tape['bbox_head'][-1].output[:2]
-        for ours, theirs in zip(levels, answer, strict=True):
+        scores, deltas = tape['bbox_head'][-1].output[:2]
+        for ours, theirs in ((scores, answer.scores), (deltas, answer.deltas)):
             if [m.shape for m in ours] != [m.shape for m in theirs]:
                 raise W2SError(
                     f'Head outputs differ in shape: teacher {[tuple(m.shape) for m in theirs]}, '
                     f'student {[tuple(m.shape) for m in ours]}. Choose a teacher with the same '
                     f'classes, anchors and strides.'
                 )
-        teacher_logits = _flatten(answer[0], head.cls_out_channels)
-        best = teacher_logits.float().amax(-1).sigmoid()
+        logits = _flatten(scores, head.cls_out_channels)
+        boxes = [_flatten(side, 4) for side in (deltas, answer.deltas)]
+        if len(boxes[0]) != len(logits):
+            raise W2SError(
+                f'This head gives {len(boxes[0])} boxes of 4 numbers for {len(logits)} priors '
+                f'(scores {tuple(scores[0].shape)}, boxes {tuple(deltas[0].shape)} in the first '
+                f'level). Expected one box of 4 a prior; distributions over distances do not fit.'
+            )
+        teacher_logits = _flatten(answer.scores, head.cls_out_channels)
+        best = full_precision(teacher_logits).amax(-1).sigmoid()
         confident = (best >= self.loss_cls.score_thr).nonzero().squeeze(-1)
         count = best.new_tensor(float(confident.numel()))
         if get_world_size() > 1:  # gradients are averaged over ranks, so the count is too
@@ -121,18 +141,20 @@ class DenseDistillHead(DistillHead):
 
         terms = {
             'cls': self.loss_cls(
-                _flatten(levels[0], head.cls_out_channels)[confident],
-                teacher_logits[confident],
-                temperature,
-                normalizer,
+                logits[confident], teacher_logits[confident], temperature, normalizer
             )
         }
         if self.loss_bbox is not None:
-            deltas = [_flatten(side, 4)[confident] for side in (levels[1], answer[1])]
+            pair = [side[confident] for side in boxes]
             if self.loss_bbox.mode == 'giou':
-                priors = _priors(head, levels[0])[confident % _count(levels[0], head)]
-                deltas = [head.bbox_coder.decode(priors, d.float()) for d in deltas]
-            terms['bbox'] = self.loss_bbox(*deltas, best[confident], normalizer)
+                anchors = _priors(head, scores)
+                anchors = anchors[confident % len(anchors)]
+                coders = (head.bbox_coder, answer.coder)
+                pair = [
+                    coder.decode(anchors, full_precision(side))
+                    for coder, side in zip(coders, pair, strict=True)
+                ]
+            terms['bbox'] = self.loss_bbox(*pair, best[confident], normalizer)
         return terms
 
 
@@ -140,11 +162,6 @@ def _flatten(maps: Levels, channels: int) -> Tensor:
     """L maps of (N, A*channels, H, W) as one (N * R, channels), priors in MMDetection's order."""
     per_level = [m.permute(0, 2, 3, 1).reshape(m.shape[0], -1, channels) for m in maps]
     return torch.cat(per_level, dim=1).flatten(0, 1)
-
-
-def _count(scores: Levels, head: Any) -> int:
-    """Priors in one image, R."""
-    return sum(m[0].numel() for m in scores) // head.cls_out_channels
 
 
 def _priors(head: Any, scores: Levels) -> Tensor:

@@ -54,7 +54,9 @@ def read_config(args: argparse.Namespace) -> Any:
     from mmengine.config import Config
 
     if not Path(args.config).is_file():
-        raise W2SError(f'Config not found: {args.config} (looked for {Path(args.config).absolute()}).')
+        raise W2SError(
+            f'Config not found: {args.config} (looked for {Path(args.config).absolute()}).'
+        )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher

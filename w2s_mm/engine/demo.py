@@ -26,7 +26,7 @@ def main() -> None:
     """Entry point of ``tools/demo.py``."""
     parser = argparse.ArgumentParser(description='Teacher, baseline, student, and the comparison.')
     parser.add_argument('--seed', type=int, default=0, help='of baseline and student alike')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/digits'))
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
     args = parser.parse_args()
     os.chdir(ROOT)
     try:
@@ -56,8 +56,10 @@ def run_demo(work_dir: Path, seed: int) -> None:
     picture = work_dir / f'first_at_seed{seed}'
     command = [sys.executable, 'tools/first_at.py', str(runs[0]), '--baseline', str(runs[1])]
     subprocess.run([*command, '--out', str(picture)], check=True)
-    print(f'\nTook {(time.monotonic() - start) / 60:.1f} minutes. One pair is one pair: five paired '
-          f'seeds are in docs/results/.')
+    print(
+        f'\nTook {(time.monotonic() - start) / 60:.1f} minutes. One pair is one pair: five paired '
+        f'seeds are in docs/results/.'
+    )
 
 
 def _finished(run_dir: Path) -> bool:
@@ -91,7 +93,9 @@ def _train(name: str, run_dir: Path, seed: int, work_dir: Path) -> None:
         print()
     if process.wait():
         tail = ''.join(log.read_text().splitlines(keepends=True)[-12:])
-        raise W2SError(f'{name} failed (exit status {process.returncode}). The end of {log}:\n{tail}')
+        raise W2SError(
+            f'{name} failed (exit status {process.returncode}). The end of {log}:\n{tail}'
+        )
 
 
 def _show(line: str) -> None:

@@ -13,9 +13,23 @@ from mmengine.runner import find_latest_checkpoint
 from w2s_mm.core.checkpoint import load_checkpoint
 from w2s_mm.core.errors import W2SError
 
-# What makes a training the training it is. The rest (logging, workers, directories) may change.
-IDENTITY = ('model', 'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg')
-MAY_DIFFER = ('num_workers', 'persistent_workers', 'prefetch_factor', 'pin_memory', 'max_keep_ckpts')
+# What makes a training the training it is. The rest (logging, workers, where data lie) may change.
+IDENTITY = (
+    'model',
+    'train_dataloader',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'randomness',
+)
+MAY_DIFFER = (
+    'num_workers',
+    'persistent_workers',
+    'prefetch_factor',
+    'pin_memory',
+    'data_root',
+    'checkpoint',
+)
 
 
 def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
@@ -27,7 +41,9 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     for loader in loaders:
         for dataset in _datasets((cfg.get(loader) or {}).get('dataset') or {}):
             root = dataset.get('data_root') or ''
-            names = [dataset.get('ann_file'), *(dataset.get('data_prefix') or {}).values()]
+            prefix = dataset.get('data_prefix') or {}
+            folders = prefix.values() if isinstance(prefix, dict) else [prefix]
+            names = [dataset.get('ann_file'), *folders]
             for name in filter(None, names):
                 path = str(join_path(root, name))
                 if '://' not in path and not Path(path).exists():
@@ -66,7 +82,9 @@ def check_resume(cfg: Config) -> None:
             f'Nothing to resume: {cfg.work_dir} does not exist. Leave out --resume to start.'
         )
     # The file is the user's own training state, which MMEngine itself is about to unpickle.
-    meta = load_checkpoint(source, weights_only=False).get('meta', {})
+    meta = load_checkpoint(
+        source, weights_only=False, absent='Give --resume an existing checkpoint.'
+    ).get('meta', {})
     if 'cfg' not in meta:
         return
     before = Config.fromstring(meta['cfg'], '.py')

@@ -8,6 +8,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
 
 from w2s_mm.core.errors import W2SError
+from w2s_mm.core.gate import Rule
 
 
 def iters_per_epoch(runner: Any) -> float:
@@ -22,16 +23,21 @@ def is_epoch_based(runner: Any) -> bool:
     return hasattr(runner.train_loop, 'run_epoch')
 
 
-def pick_metric(metrics: dict[str, Any], name: str) -> float:
+def pick_metric(metrics: dict[str, Any], name: str, rule: Rule) -> float:
     """The value of ``name`` among what the evaluator reported.
 
+    An evaluator that reports nothing at all had nothing to evaluate, as MMDetection's when an
+    untrained detector finds no box: that counts as the worst value, 0 or infinity.
+
     Raises:
-        W2SError: It is not there; the message lists what is.
+        W2SError: Other metrics are there, this one is not; the message lists what is.
     """
+    if not metrics:
+        return 0.0 if rule == 'greater' else float('inf')
     if name not in metrics:
         raise W2SError(
-            f'The evaluator does not report {name!r}. It reports: '
-            f'{", ".join(sorted(metrics)) or "nothing"}. Set `metric` of the hook to one of them.'
+            f'The evaluator does not report {name!r}. It reports: {", ".join(sorted(metrics))}. '
+            f'Set `metric` of the hook to one of them.'
         )
     return float(metrics[name])
 

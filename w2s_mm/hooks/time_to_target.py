@@ -138,7 +138,7 @@ class TimeToTargetHook(Hook):
                 'iter': runner.iter,
                 'train_seconds': self._train_seconds,
                 'wall_seconds': self._wall(),
-                'value': pick_metric(metrics or {}, self.metric),
+                'value': pick_metric(metrics or {}, self.metric, self.rule),
             }
         )
         targets = self._write(runner, finished=False)

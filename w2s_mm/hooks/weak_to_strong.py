@@ -181,13 +181,13 @@ class WeakToStrongHook(Hook):
         if self.reference is None:
             assert teacher.fingerprint is not None
             metrics = measure_reference(runner, teacher.model, teacher.fingerprint)
-            value = pick_metric(metrics, self.metric)
-            check_metric_range(self.metric, value, 'The teacher\'s measured reference')
+            value = pick_metric(metrics, self.metric, self.gate.rule)
+            check_metric_range(self.metric, value, "The teacher's measured reference")
         else:
             value = self.reference
             names = probe_metric_names(runner, teacher.model)
             if names:
-                pick_metric(dict.fromkeys(names, 0.0), self.metric)
+                pick_metric(dict.fromkeys(names, 0.0), self.metric, self.gate.rule)
         self.gate = SurpassGate(value, self.gate.rule, self.gate.k)
 
     # ------------------------------------------------------------ while training
@@ -209,7 +209,7 @@ class WeakToStrongHook(Hook):
         """Algorithm 1, steps 4-5: feed the gate, and close it."""
         if not self._watching:
             return
-        value = pick_metric(metrics or {}, self.metric)
+        value = pick_metric(metrics or {}, self.metric, self.gate.rule)
         closes = self.gate.observe(value, runner.iter)
         for name, scalar in (
             ('streak', self.gate.streak),

@@ -1,0 +1,148 @@
+"""Whole runs of the training command on small digit scenes: contracts 1, 2 and 4 on a detector."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.datasets.digit_scenes import write_digit_scenes
+from w2s_mm.engine.train import train
+
+CONFIGS = Path(__file__).parents[1] / 'configs/digits'
+
+
+@pytest.fixture(scope='module')
+def scenes(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp('data') / 'scenes'
+    write_digit_scenes(root, num_train=16, num_val=8, size=64)
+    return root
+
+
+@pytest.fixture(scope='module')
+def teacher(scenes, tmp_path_factory) -> Path:
+    work_dir = tmp_path_factory.mktemp('teacher')
+    run('retinanet_teacher', work_dir, scenes)
+    return work_dir / 'iter_6.pth'
+
+
+def arguments(config: str, work_dir: Path, scenes: Path, *options: str) -> list[str]:
+    settings = [
+        'train_cfg.max_iters=6',
+        'train_cfg.val_interval=2',
+        'default_hooks.checkpoint.interval=2',
+        'default_hooks.checkpoint.max_keep_ckpts=-1',
+        'train_dataloader.batch_size=4',
+        f'train_dataloader.dataset.data_root={scenes}/',
+        f'val_dataloader.dataset.data_root={scenes}/',
+        f'val_evaluator.ann_file={scenes}/annotations/val.json',
+    ]
+    return [
+        str(CONFIGS / f'{config}.py'),
+        '--work-dir',
+        str(work_dir),
+        '--seed',
+        '3',
+        '--cfg-options',
+        *settings,
+        *options,
+    ]
+
+
+def run(config: str, work_dir: Path, scenes: Path, *options: str, resume: bool = False) -> dict:
+    argv = arguments(config, work_dir, scenes, *options)
+    train([*argv, '--resume'] if resume else argv)
+    return torch.load(work_dir / 'iter_6.pth', weights_only=False)
+
+
+def student_options(teacher: Path, *more: str) -> tuple[str, ...]:
+    schedule = 'default_hooks.weak_to_strong.schedule'
+    return (
+        f'model.teacher.checkpoint={teacher}',
+        f'model.teacher.config={CONFIGS}/retinanet_teacher.py',
+        'model.distill_head.loss_cls.score_thr=0.004',  # six iterations make no confident teacher
+        'default_hooks.weak_to_strong.reference=0.9',
+        f'{schedule}.unit=training',
+        f'{schedule}.warmup=0.2',
+        f'{schedule}.hold=0.8',
+        f'{schedule}.decay=0.0',
+        *more,
+    )
+
+
+def same(a: dict, b: dict) -> bool:
+    a, b = a['state_dict'], b['state_dict']
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_switched_off_from_the_command_line_it_is_the_baseline_bit_by_bit(
+    scenes, teacher, tmp_path
+):
+    base = run('retinanet_baseline', tmp_path / 'base', scenes)
+    off = run(
+        'retinanet_student',
+        tmp_path / 'off',
+        scenes,
+        *student_options(teacher, 'model.gamma=0'),
+    )
+    assert same(off, base)
+
+
+def test_distilling_changes_the_weights_and_the_checkpoint_stays_the_plain_detectors(
+    scenes, teacher, tmp_path
+):
+    base = run('retinanet_baseline', tmp_path / 'base', scenes)
+    ours = run('retinanet_student', tmp_path / 'ours', scenes, *student_options(teacher))
+    assert not same(ours, base)
+    cfg = Config.fromfile(CONFIGS / 'retinanet_baseline.py')
+    init_default_scope('mmdet')
+    MODELS.build(cfg.model).load_state_dict(ours['state_dict'], strict=True)
+
+
+def test_resumed_from_the_middle_it_is_the_uninterrupted_run(scenes, teacher, tmp_path):
+    options = student_options(teacher)
+    whole = run('retinanet_student', tmp_path / 'run', scenes, *options)
+    story = json.loads((tmp_path / 'run' / 'weak_to_strong.json').read_text())
+    curve = json.loads((tmp_path / 'run' / 'time_to_target.json').read_text())
+    # As if killed after the checkpoint of iteration 4, before its validation.
+    (tmp_path / 'run' / 'last_checkpoint').write_text(str(tmp_path / 'run' / 'iter_4.pth'))
+    (tmp_path / 'run' / 'iter_6.pth').unlink()
+    again = run('retinanet_student', tmp_path / 'run', scenes, *options, resume=True)
+    assert same(again, whole)
+    assert json.loads((tmp_path / 'run' / 'weak_to_strong.json').read_text()) == story
+    values = [
+        (point['iter'], point['value'])
+        for point in json.loads((tmp_path / 'run' / 'time_to_target.json').read_text())['history']
+    ]
+    assert values == [(point['iter'], point['value']) for point in curve['history']]
+
+
+def test_another_configuration_is_not_resumed_and_nothing_is_lost(scenes, teacher, tmp_path):
+    run('retinanet_baseline', tmp_path / 'run', scenes)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*')}
+    argv = arguments('retinanet_student', tmp_path / 'run', scenes, *student_options(teacher))
+    with pytest.raises(W2SError, match='another configuration'):
+        train([*argv, '--resume'])
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*')} == before
+
+
+@pytest.mark.parametrize(
+    ('option', 'match'),
+    [
+        ('model.teacher.checkpoint=not/there.pth', 'Train the teacher first'),
+        ('model.teacher.config=not/there.py', 'Teacher config not found'),
+        ('default_hooks.time_to_target.thresholds=[20]', 'For 20 % say 0.2'),
+        ('default_hooks.weak_to_strong.schedule.hold=2.0', 'longer than the training'),
+        ('train_dataloader.dataset.data_root=not/there/', 'make_digit_scenes'),
+    ],
+)
+def test_bad_input_is_refused_before_training(scenes, teacher, tmp_path, option, match):
+    argv = arguments('retinanet_student', tmp_path / 'run', scenes, *student_options(teacher))
+    with pytest.raises(W2SError, match=match):
+        train([*argv, option])
+    assert not list((tmp_path / 'run').glob('iter_*.pth'))
