@@ -19,9 +19,7 @@ distill_head = dict(
 # Measures first@tau, tau = AP50 20 %; for baselines too, changes no training.
 measure_hooks = dict(
     exact_resume=dict(type='ExactResumeHook'),
-    time_to_target=dict(
-        type='TimeToTargetHook', metric='coco/bbox_mAP_50', thresholds=[0.2]
-    ),
+    time_to_target=dict(type='TimeToTargetHook', metric='coco/bbox_mAP_50', thresholds=[0.2]),
 )
 # lambda = 2.0; the paper leaves the lengths open, here they are fractions of the training.
 w2s_hooks = dict(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
+import io
 import os
 import sys
 import warnings
@@ -13,16 +16,8 @@ from typing import Any
 from w2s_mm.core.environment import check_environment
 from w2s_mm.core.errors import W2SError
 
-# Said by the stack at import or once a run, about its own code; nothing a user can act on.
-_STACK_NOISE = (
-    'pkg_resources is deprecated',
-    'torch.meshgrid',
-    '"xFormers"',
-    'xFormers',
-    'Unsupported operator',
-    'torch.utils.data.datapipes',
-    'IProgress not found',
-)
+# Said about an optional package that nothing here uses.
+_STACK_NOISE = '.*faster_coco_eval is not installed'
 
 
 def common_parser(description: str | None) -> argparse.ArgumentParser:
@@ -99,10 +94,11 @@ def leave_processes() -> None:
 
 def run_command(command: Callable[[], None]) -> None:
     """Run a command; an error meant for the user is shown without a traceback, exit status 2."""
-    for message in _STACK_NOISE:
-        warnings.filterwarnings('ignore', message=f'.*{message}.*')
+    warnings.filterwarnings('ignore', message=_STACK_NOISE)
     try:
         check_environment(('detection',))
+        with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it could not import
+            importlib.import_module('mmdet.datasets')
         command()
     except W2SError as error:
         print(f'\nerror: {error}', file=sys.stderr)
