@@ -72,7 +72,7 @@ def test_boxes_lie_inside_and_hardly_overlap(sources, size):
             assert x >= 0 and y >= 0 and w > 0 and h > 0
             assert x + w <= size and y + h <= size
             for box in scene.boxes[:i]:
-                assert digit_scenes._overlap((x, y, w, h), tuple(box)) <= MAX_OVERLAP
+                assert digit_scenes.overlap((x, y, w, h), tuple(box)) <= MAX_OVERLAP
 
 
 def test_boxes_are_tight_around_the_pixels_that_changed(sources):

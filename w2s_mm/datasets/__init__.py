@@ -1,5 +1,6 @@
-"""Data sets that come with the package; importing this needs no torch."""
+"""Data that needs no download, and parts of data that does."""
 
-from w2s_mm.datasets.digit_scenes import CLASSES, digit_scenes_figure, write_digit_scenes
+from w2s_mm.datasets.digit_scenes import CLASSES, write_digit_scenes
+from w2s_mm.datasets.digit_scenes_figure import digit_scenes_figure
 
 __all__ = ['CLASSES', 'digit_scenes_figure', 'write_digit_scenes']

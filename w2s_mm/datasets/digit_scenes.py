@@ -165,7 +165,7 @@ def crop_background(
     rng: np.random.Generator, photos: tuple[np.ndarray, ...], size: int
 ) -> np.ndarray:
     """Cut a random square out of a random photograph: (size, size, 3) float32."""
-    Image = _pillow()
+    Image = pillow()
     photo = photos[rng.integers(len(photos))]
     side = int(rng.integers(96, min(photo.shape[:2]) + 1))
     top, left = (int(rng.integers(length - side + 1)) for length in photo.shape[:2])
@@ -212,7 +212,7 @@ def soft_mask(glyph: np.ndarray, height: int) -> np.ndarray:
     Returns:
         The mask, cut to the tight box of its visible pixels and ``FRINGE`` pixels on each side.
     """
-    Image = _pillow()
+    Image = pillow()
     # A border of no ink: the scans touch their frame, and would be cut off hard there.
     framed = np.pad(glyph, 2)
     side = round(height * len(framed) / len(glyph))
@@ -223,64 +223,6 @@ def soft_mask(glyph: np.ndarray, height: int) -> np.ndarray:
     return mask[
         rows[0] - FRINGE : rows[-1] + 1 + FRINGE, columns[0] - FRINGE : columns[-1] + 1 + FRINGE
     ]
-
-
-def digit_scenes_figure(
-    root: str | os.PathLike[str], path: str | os.PathLike[str], columns: int = 4, rows: int = 2
-) -> None:
-    """Draw the first validation scenes with their boxes and labels into one picture.
-
-    Args:
-        root: Data set that ``write_digit_scenes`` wrote.
-        path: Picture to write; its suffix names the format.
-        columns: Scenes side by side.
-        rows: Scenes one below the other.
-    """
-    Image = _pillow()
-    from PIL import ImageDraw, ImageFont
-
-    root, path = Path(root), Path(path)
-    coco = json.loads((root / 'annotations' / 'val.json').read_text())
-    side, gap, tag = 224, 8, (13, 17)
-    font = ImageFont.load_default(size=14)
-    sheet = Image.new(
-        'RGB', (columns * (side + gap) + gap, rows * (side + gap) + gap), (255, 255, 255)
-    )
-    for place, info in enumerate(coco['images'][: columns * rows]):
-        scale = side / info['width']
-        with Image.open(root / 'val' / info['file_name']) as image:
-            scene = image.resize((side, side), Image.BICUBIC)
-        draw = ImageDraw.Draw(scene)
-        labelled = [
-            ([scale * value for value in annotation['bbox']], annotation['category_id'] - 1)
-            for annotation in coco['annotations']
-            if annotation['image_id'] == info['id']
-        ]
-        for (x, y, w, h), label in labelled:
-            draw.rectangle((x - 2, y - 2, x + w + 1, y + h + 1), None, _BOX_COLOURS[label], 2)
-        taken = [(x - 2, y - 2, w + 4, h + 4) for (x, y, w, h), _ in labelled]
-        for (x, y, w, h), label in labelled:
-            # A label sits on a corner of its box: the one that covers least of the others.
-            left, above, right, below = x - 2, y - 1 - tag[1], x + w + 2 - tag[0], y + h + 1
-            corners = [(left, above), (right, above), (left, below), (right, below)]
-            inside = [c for c in corners if c[1] >= 0 and c[1] + tag[1] <= side]
-            corner = min(inside, key=lambda c: sum(_overlap((*c, *tag), t) for t in taken))
-            taken.append((*corner, *tag))
-            end = corner[0] + tag[0] - 1, corner[1] + tag[1] - 1
-            draw.rectangle((*corner, *end), fill=_BOX_COLOURS[label])
-            middle = corner[0] + tag[0] / 2, corner[1] + tag[1] / 2 + 0.5
-            draw.text(middle, CLASSES[label], 'black', font, anchor='mm')
-        row, column = divmod(place, columns)
-        sheet.paste(scene, (gap + column * (side + gap), gap + row * (side + gap)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Six bits a channel halve the file and look the same: a README has to load fast.
-    sheet.point(lambda value: value & 0xFC | value >> 6).save(path, optimize=True)
-
-
-_BOX_COLOURS = (
-    *('#4e9fd7', '#f28e2b', '#e9595c', '#76c7c2', '#59b14f'),
-    *('#edc948', '#b98ad0', '#ff9da7', '#c09a7c', '#bab0ac'),
-)
 
 
 def _already_there(root: Path, manifest: dict[str, Any], force: bool) -> bool:
@@ -316,7 +258,7 @@ def _already_there(root: Path, manifest: dict[str, Any], force: bool) -> bool:
 
 def _write_split(root: Path, split: str, num_scenes: int, size: int, seed: int) -> Iterator[None]:
     """Write images and annotations of one split; yields after each scene."""
-    Image = _pillow()
+    Image = pillow()
     source = load_source(split)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -363,12 +305,12 @@ def _free_place(
     for _ in range(20):
         x = int(rng.integers(FRINGE, size - w - FRINGE + 1))
         y = int(rng.integers(FRINGE, size - h - FRINGE + 1))
-        if all(_overlap((x, y, w, h), other) <= MAX_OVERLAP for other in taken):
+        if all(overlap((x, y, w, h), other) <= MAX_OVERLAP for other in taken):
             return x, y, w, h
     return None
 
 
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     """Return the intersection over the smaller box, which also bounds the IoU."""
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
@@ -386,7 +328,8 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content) + '\n')
 
 
-def _pillow() -> Any:
+def pillow() -> Any:
+    """Return PIL.Image, or say what to install."""
     try:
         from PIL import Image
     except ImportError as error:

@@ -31,7 +31,7 @@ def main() -> None:
     os.chdir(ROOT)
     try:
         run_demo(args.work_dir, args.seed)
-    except W2SError as error:
+    except (W2SError, OSError) as error:
         sys.exit(f'\nerror: {error}')
     except KeyboardInterrupt:
         sys.exit('\nInterrupted. Type the same again: it goes on where it stopped.')
