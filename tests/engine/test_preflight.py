@@ -35,19 +35,19 @@ def contents(folder):
     return {p.relative_to(folder): p.is_file() and p.read_bytes() for p in folder.rglob('*')}
 
 
-LOADERS = ('train_dataloader', 'val_dataloader')
+SPLITS = ('train', 'val')
 
 
 def test_data_that_is_there_passes(data):
-    check_data(config(dataset(data)), LOADERS)
-    check_data(config(dataset(f'{data}/')), LOADERS)
-    check_data(config(dataset(None, ann_file=f'{data}/train.json', data_prefix={})), LOADERS)
-    check_data(config(dataset(data, data_prefix={'img': ''})), LOADERS)
+    check_data(config(dataset(data)), SPLITS)
+    check_data(config(dataset(f'{data}/')), SPLITS)
+    check_data(config(dataset(None, ann_file=f'{data}/train.json', data_prefix={})), SPLITS)
+    check_data(config(dataset(data, data_prefix={'img': ''})), SPLITS)
 
 
 @pytest.mark.parametrize('top', [{}, {'val_dataloader': None}])
 def test_loaders_the_config_lacks_need_nothing(top, data):
-    check_data(config(dataset(data), **top), LOADERS)
+    check_data(config(dataset(data), **top), SPLITS)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_loaders_the_config_lacks_need_nothing(top, data):
 def test_missing_data_is_named_with_the_hint_of_the_config(data, changes, path):
     cfg = config(dataset(data, **changes), missing_data='Type this: make data')
     with pytest.raises(W2SError) as refused:
-        check_data(cfg, LOADERS)
+        check_data(cfg, SPLITS)
     message = str(refused.value)
     assert message.startswith('train_dataloader: ') and path in message
     assert message.endswith('Type this: make data')
@@ -70,14 +70,21 @@ def test_missing_data_is_named_with_the_hint_of_the_config(data, changes, path):
 
 def test_without_a_hint_the_message_still_says_what_to_do(data):
     with pytest.raises(W2SError, match=r'data_root.*digit scenes.*make_digit_scenes'):
-        check_data(config(dataset(data, ann_file='nothing.json')), LOADERS)
+        check_data(config(dataset(data, ann_file='nothing.json')), SPLITS)
 
 
 def test_only_the_loaders_asked_for(data):
     cfg = config(dataset(data), test_dataloader={'dataset': dataset('nowhere')})
-    check_data(cfg, LOADERS)
+    check_data(cfg, SPLITS)
     with pytest.raises(W2SError, match=r'^test_dataloader: nowhere'):
-        check_data(cfg, ('test_dataloader',))
+        check_data(cfg, ('test',))
+
+
+@pytest.mark.parametrize('wrap', [lambda metric: metric, lambda metric: [metric]])
+def test_annotations_of_the_evaluator_are_looked_for_too(data, wrap):
+    metric = {'type': 'CocoMetric', 'ann_file': f'{data}/nothing.json'}
+    with pytest.raises(W2SError, match=r'val_evaluator: .*nothing\.json is not there'):
+        check_data(config(dataset(data), val_evaluator=wrap(metric)), SPLITS)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +99,9 @@ def test_only_the_loaders_asked_for(data):
     ],
 )
 def test_wrapped_data_sets_are_looked_into(data, wrap):
-    check_data(config(wrap(dataset(data))), LOADERS)
+    check_data(config(wrap(dataset(data))), SPLITS)
     with pytest.raises(W2SError, match=r'nothing\.json'):
-        check_data(config(wrap(dataset(data, ann_file='nothing.json'))), LOADERS)
+        check_data(config(wrap(dataset(data, ann_file='nothing.json'))), SPLITS)
 
 
 RUN = {

@@ -32,27 +32,41 @@ MAY_DIFFER = (
 )
 
 
-def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
+def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     """Every annotation file and image folder that the config names must be there.
+
+    Args:
+        cfg: The config of a run.
+        splits: Any of ``train``, ``val`` and ``test``.
 
     Raises:
         W2SError: One is not; the message ends with the config's ``missing_data``, if it has one.
     """
-    for loader in loaders:
-        for dataset in _datasets((cfg.get(loader) or {}).get('dataset') or {}):
-            root = dataset.get('data_root') or ''
-            prefix = dataset.get('data_prefix') or {}
-            folders = prefix.values() if isinstance(prefix, dict) else [prefix]
-            names = [dataset.get('ann_file'), *folders]
-            for name in filter(None, names):
-                path = str(join_path(root, name))
-                if '://' not in path and not Path(path).exists():
-                    hint = cfg.get('missing_data') or (
-                        'Set data_root, ann_file and data_prefix of the dataset to where the data '
-                        'is. The digit scenes need no download: python tools/make_digit_scenes.py, '
-                        'then train configs/digits/retinanet_baseline.py.'
-                    )
-                    raise W2SError(f'{loader}: {path} is not there. {hint}')
+    for split in splits:
+        for owner, path in (*_files_of_dataset(cfg, split), *_files_of_evaluator(cfg, split)):
+            if '://' not in path and not Path(path).exists():
+                hint = cfg.get('missing_data') or (
+                    'Set data_root, ann_file and data_prefix of the dataset to where the data '
+                    'is. The digit scenes need no download: python tools/make_digit_scenes.py, '
+                    'then train configs/digits/retinanet_baseline.py.'
+                )
+                raise W2SError(f'{owner}: {path} is not there. {hint}')
+
+
+def _files_of_dataset(cfg: Config, split: str) -> Iterator[tuple[str, str]]:
+    loader = f'{split}_dataloader'
+    for dataset in _datasets((cfg.get(loader) or {}).get('dataset') or {}):
+        prefix = dataset.get('data_prefix') or {}
+        folders = prefix.values() if isinstance(prefix, dict) else [prefix]
+        for name in filter(None, (dataset.get('ann_file'), *folders)):
+            yield loader, str(join_path(dataset.get('data_root') or '', name))
+
+
+def _files_of_evaluator(cfg: Config, split: str) -> Iterator[tuple[str, str]]:
+    evaluator = f'{split}_evaluator'
+    for metric in _datasets(cfg.get(evaluator) or {}):
+        if metric.get('ann_file'):
+            yield evaluator, str(metric['ann_file'])
 
 
 def _datasets(dataset: Any) -> Iterator[dict[str, Any]]:

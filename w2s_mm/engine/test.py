@@ -24,7 +24,7 @@ def test(argv: list[str] | None = None) -> None:
             f'Checkpoint not found: {args.checkpoint} (looked for '
             f'{Path(args.checkpoint).absolute()}).'
         )
-    check_data(cfg, ('test_dataloader',))
+    check_data(cfg, ('test',))
     cfg.load_from = args.checkpoint
     if args.show_dir:
         cfg.merge_from_dict(

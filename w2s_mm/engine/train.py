@@ -48,7 +48,7 @@ def configure(argv: list[str] | None = None) -> Any:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
-    check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    check_data(cfg, ('train', 'val'))
     if cfg.get('resume'):
         check_resume(cfg)
     return cfg
