@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from bisect import bisect_left
@@ -174,6 +175,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _schedule(written: dict[str, Any] | None) -> WarmupHoldDecay | None:
-    if not written or written.get('type') != 'WarmupHoldDecay':
-        return None  # A schedule of one's own; everything but its picture works.
-    return WarmupHoldDecay(**{key: value for key, value in written.items() if key != 'type'})
+    fields = {field.name for field in dataclasses.fields(WarmupHoldDecay)}
+    if not written or not fields <= written.keys():
+        return None  # a file of another version: everything but the schedule's picture works
+    return WarmupHoldDecay(**{key: written[key] for key in fields})
