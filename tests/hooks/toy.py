@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+import w2s_mm.hooks  # noqa: F401  (registers them)
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.losses import full_precision
 from w2s_mm.core.model import WeakToStrong
