@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.hub import get_config
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 
 ROOT = Path(__file__).parent.parent
@@ -78,3 +79,20 @@ def test_paper_config_names_its_row(path):
 @pytest.mark.parametrize('path', CONFIGS, ids=str)
 def test_missing_data_is_explained(path):
     assert 'python tools/' in Config.fromfile(str(path)).missing_data
+
+
+def test_the_five_lines_of_the_readme_make_a_stock_config_a_student(tmp_path):
+    lines = (ROOT / 'README.md').read_text().split('```python\n')[1].split('```')[0]
+    lines = lines.replace('my_retinanet_config.py', 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py')
+    lines = lines.replace('w2s_mm/configs/', f'{ROOT}/configs/')
+    path = tmp_path / 'mine.py'
+    path.write_text(lines)
+    cfg = Config.fromfile(path)
+    stock = get_config('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py')
+    assert cfg.model.type == 'W2SRetinaNet'
+    assert cfg.default_hooks.checkpoint.interval == stock.default_hooks.checkpoint.interval
+    assert cfg.default_hooks.weak_to_strong.schedule.lambda_max == 2.0
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        student = MODELS.build(cfg.model)
+        plain = MODELS.build(stock.model)
+    assert student.state_dict().keys() == plain.state_dict().keys()

@@ -17,15 +17,16 @@ VAL = '11/20 - mmengine - INFO - Iter(val) [8/8]    coco/bbox_mAP: 0.1  coco/bbo
 
 
 def test_progress_shows_iteration_time_left_loss_and_last_score(capsys):
-    demo._show(VAL)
-    demo._show(TRAIN)
+    progress = demo.Progress()
+    progress.show(VAL)
+    progress.show(TRAIN)
     assert capsys.readouterr().out == (
         '      iteration  100 of 600, 0:01:40 left, loss 0.9123, AP50 34.1\n'
     )
 
 
 def test_lines_that_say_nothing_to_a_user_stay_in_the_log(capsys):
-    demo._show('loading annotations into memory...\n')
+    demo.Progress().show('loading annotations into memory...\n')
     assert capsys.readouterr().out == ''
 
 

@@ -112,7 +112,7 @@ RUN = {
         'dataset': {'type': 'CocoDataset', 'pipeline': [{'type': 'Resize', 'scale': (128, 128)}]},
     },
     'optim_wrapper': {'type': 'OptimWrapper', 'optimizer': {'type': 'AdamW', 'lr': 1e-3}},
-    'train_cfg': {'type': 'IterBasedTrainLoop', 'max_iters': 600},
+    'train_cfg': {'type': 'IterBasedTrainLoop', 'max_iters': 600, 'val_interval': 20},
     'default_hooks': {'checkpoint': {'type': 'CheckpointHook', 'max_keep_ckpts': 1}},
 }
 
@@ -146,6 +146,7 @@ def contents_of(cfg):
     'change',
     [
         {'train_dataloader.num_workers': 0},
+        {'train_cfg.max_iters': 1200},
         {'train_dataloader.persistent_workers': True},
         {'train_dataloader.pin_memory': True},
         {'default_hooks.checkpoint.max_keep_ckpts': 3},
@@ -166,7 +167,7 @@ def test_what_does_not_change_the_training_may_differ(stopped, change):
         ('train_dataloader.batch_size', 16, 8),
         ('optim_wrapper.optimizer.lr', 0.001, 0.01),
         ('optim_wrapper.type', 'OptimWrapper', 'AmpOptimWrapper'),
-        ('train_cfg.max_iters', 600, 1200),
+        ('train_cfg.val_interval', 20, 40),
         ('model.gamma', None, 0),
         ('train_dataloader.dataset.pipeline.0.scale.1', 128, 256),
     ],

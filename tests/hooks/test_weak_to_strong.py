@@ -376,6 +376,18 @@ def test_resuming_under_another_schedule_is_refused(tmp_path, teacher):
         run(config)
 
 
+def test_resuming_with_another_teacher_is_refused(tmp_path, teacher):
+    run(make_config(tmp_path / 'run', teacher, epochs=3, hook=dict(reference=0.9999)))
+    (tmp_path / 'run' / 'last_checkpoint').write_text(str(tmp_path / 'run' / 'epoch_1.pth'))
+    state = torch.load(teacher['checkpoint'], weights_only=True)
+    state['head.1.bias'] += 1
+    torch.save(state, teacher['checkpoint'])
+    again = make_config(tmp_path / 'run', teacher, epochs=3, hook=dict(reference=0.9999))
+    again.resume = True
+    with pytest.raises(W2SError, match='not the one this run was started with'):
+        run(again)
+
+
 def test_resuming_the_checkpoint_of_a_plain_run_is_refused(tmp_path, teacher):
     run(make_config(tmp_path / 'run', None, epochs=2))
     with pytest.raises(W2SError, match='without WeakToStrongHook'):

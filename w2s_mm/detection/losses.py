@@ -25,11 +25,12 @@ class FocalLogitDistillLoss(nn.Module):
     over the priors ``M`` whose best teacher score :math:`\max_c \sigma(t_{rc})` reaches
     ``score_thr`` (at T = 1, whatever T is). The paper names the term and its T = 2 and threshold
     0.2 (arXiv 2604.15451, section 4.1); the formula is the soft-target form of the focal loss
-    (arXiv 1708.02002). It is 0 exactly where student and teacher agree, for ``focal`` > 0.
+    (arXiv 1708.02002). For ``focal = 0`` the entropy of ``p``, which has no gradient, is taken
+    off; so whatever ``focal`` is, the loss is 0 exactly where student and teacher agree.
 
     Args:
         score_thr: Teacher score from which a prior takes part, in (0, 1).
-        focal: Exponent ``gamma``, 2 as in the focal loss; 0 gives plain BCE, otherwise at least 1.
+        focal: Exponent ``gamma``, 2 as in the focal loss; 0 (soft BCE), or at least 1.
         loss_weight: Factor on the result.
 
     Raises:
@@ -66,10 +67,15 @@ class FocalLogitDistillLoss(nn.Module):
             A scalar; 0 for no priors.
         """
         logits = full_precision(student) / temperature
-        target = (full_precision(teacher) / temperature).sigmoid()
+        target_logits = full_precision(teacher) / temperature
+        target = target_logits.sigmoid()
         loss = F.binary_cross_entropy_with_logits(logits, target, reduction='none')
         if self.focal:
             loss = (logits.sigmoid() - target).abs().pow(self.focal) * loss
+        else:
+            loss = loss - F.binary_cross_entropy_with_logits(
+                target_logits, target, reduction='none'
+            )
         return self.loss_weight * temperature**2 * loss.sum() / normalizer
 
 

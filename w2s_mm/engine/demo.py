@@ -77,6 +77,7 @@ def _train(name: str, run_dir: Path, seed: int, work_dir: Path) -> None:
         command += ['--cfg-options', f'model.teacher.checkpoint={checkpoint}']
     run_dir.mkdir(parents=True, exist_ok=True)
     log = run_dir / 'train.log'
+    progress = Progress()
     with log.open('a') as kept:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
@@ -85,7 +86,7 @@ def _train(name: str, run_dir: Path, seed: int, work_dir: Path) -> None:
         try:
             for line in process.stdout:
                 kept.write(line)
-                _show(line)
+                progress.show(line)
         except KeyboardInterrupt:
             process.wait()
             raise
@@ -98,24 +99,23 @@ def _train(name: str, run_dir: Path, seed: int, work_dir: Path) -> None:
         )
 
 
-def _show(line: str) -> None:
-    """Turn the log of a training into a line of progress."""
-    if step := re.search(r'Iter\(train\) +\[ *(\d+)/(\d+)\].*?eta: (\S+).* loss: (\S+)', line):
-        text = f'      iteration {step[1]:>4} of {step[2]}, {step[3]} left, loss {step[4]}'
-    elif score := re.search(r'Iter\(val\).*coco/bbox_mAP_50: (\S+)', line):
-        text = f'      AP50 {100 * float(score[1]):.1f}'
-        _LAST['score'] = text.strip()
-        return
-    elif 'Distillation ended' in line or 'Weak-to-strong distillation' in line:
-        print('      ' + line.split(' - INFO - ')[-1].strip() + ' ' * 20, flush=True)
-        return
-    else:
-        return
-    text += f', {_LAST["score"]}' if 'score' in _LAST else ''
-    if sys.stdout.isatty():
-        print(f'\r{text:<78}', end='', flush=True)
-    elif int(step[1]) % 100 == 0:
-        print(text, flush=True)
+class Progress:
+    """Turns the log of one training into a line of progress."""
 
+    def __init__(self) -> None:
+        self._score = ''
 
-_LAST: dict[str, str] = {}
+    def show(self, line: str) -> None:
+        """Print what a line of the log says to a user, if anything."""
+        if step := re.search(r'Iter\(train\) +\[ *(\d+)/(\d+)\].*?eta: (\S+).* loss: (\S+)', line):
+            text = f'      iteration {step[1]:>4} of {step[2]}, {step[3]} left, loss {step[4]}'
+            text += self._score
+            if sys.stdout.isatty():
+                print(f'\r{text:<78}', end='', flush=True)
+            elif int(step[1]) % 100 == 0:
+                print(text, flush=True)
+        elif score := re.search(r'Iter\(val\).*coco/bbox_mAP_50: (\S+)', line):
+            self._score = f', AP50 {100 * float(score[1]):.1f}'
+        elif 'Distillation ended' in line or 'Weak-to-strong distillation' in line:
+            text = '      ' + line.split(' - INFO - ')[-1].strip()
+            print(f'\r{text:<78}' if sys.stdout.isatty() else text, flush=True)

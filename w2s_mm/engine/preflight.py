@@ -13,7 +13,8 @@ from mmengine.runner import find_latest_checkpoint
 from w2s_mm.core.checkpoint import load_checkpoint
 from w2s_mm.core.errors import W2SError
 
-# What makes a training the training it is. The rest (logging, workers, where data lie) may change.
+# What makes a training the training it is. The rest (logging, workers, where data lie, a longer
+# training) may change; WeakToStrongHook itself refuses another teacher or another schedule.
 IDENTITY = (
     'model',
     'train_dataloader',
@@ -29,6 +30,8 @@ MAY_DIFFER = (
     'pin_memory',
     'data_root',
     'checkpoint',
+    'max_epochs',
+    'max_iters',
 )
 
 

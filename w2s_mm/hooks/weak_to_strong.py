@@ -72,6 +72,7 @@ class WeakToStrongHook(Hook):
         self._resumed_without_state = False
         self._watching = False  # set in a training that distills
         self._student: WeakToStrong | None = None  # set while the teacher may still be asked
+        self._fingerprint: str | None = None
         self._iters_per_unit = 1.0
 
     # ------------------------------------------------------------------ state
@@ -81,6 +82,7 @@ class WeakToStrongHook(Hook):
         checkpoint['weak_to_strong'] = {
             'gate': self.gate.state_dict(),
             'schedule': self._schedule_facts(),
+            'teacher': self._fingerprint,
         }
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
@@ -108,7 +110,7 @@ class WeakToStrongHook(Hook):
             student.teacher.release()
         else:
             student.prepare_teacher()
-            self._check_classes(runner, student)
+            self._check_teacher(runner, student)
             if self._restored is None:
                 self._open_gate(runner, student)
             self._student = student
@@ -150,13 +152,21 @@ class WeakToStrongHook(Hook):
                 f"lengths as fractions with unit='training'."
             )
 
-    def _check_classes(self, runner: Any, student: WeakToStrong) -> None:
+    def _check_teacher(self, runner: Any, student: WeakToStrong) -> None:
+        teacher = student.teacher
+        if self._fingerprint not in (None, teacher.fingerprint):
+            raise W2SError(
+                f'The teacher is not the one this run was started with: the weights in '
+                f'{teacher.checkpoint} or their config have changed. Restore them, or start in '
+                f'another --work-dir.'
+            )
+        self._fingerprint = teacher.fingerprint
         ours = (getattr(runner.train_dataloader.dataset, 'metainfo', None) or {}).get('classes')
-        theirs = student.teacher.classes
-        if ours and theirs and tuple(ours) != theirs:
+        if ours and teacher.classes and tuple(ours) != teacher.classes:
             raise W2SError(
                 f'The teacher was trained on other classes, or in another order: teacher '
-                f'{theirs}, student {tuple(ours)}. Choose a teacher trained on the same classes.'
+                f'{teacher.classes}, student {tuple(ours)}. Choose a teacher trained on the same '
+                f'classes.'
             )
 
     def _restore(self, runner: Any) -> None:
@@ -174,6 +184,7 @@ class WeakToStrongHook(Hook):
                 f'the schedule and the length of the training, or start in another --work-dir.'
             )
         self.gate.load_state_dict(self._restored['gate'])
+        self._fingerprint = self._restored['teacher']
 
     def _open_gate(self, runner: Any, student: WeakToStrong) -> None:
         teacher = student.teacher
