@@ -31,7 +31,7 @@ class ExactResumeHook(Hook):
     def __init__(self) -> None:
         self._validated_iter: int | None = None
         self._restored: dict[str, Any] | None = None
-        self._torch_state: torch.Tensor | None = None
+        self._borrowed = False  # the training loader draws from a generator of ours
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Put the random state and the last validation into the checkpoint."""
@@ -50,15 +50,18 @@ class ExactResumeHook(Hook):
         if rng is not None and get_world_size() == 1:
             set_rng_state(rng)
         self._validate_if_missed(runner)
-        if rng is not None and not is_epoch_based(runner):
+        loader = runner.train_dataloader
+        if rng is not None and not is_epoch_based(runner) and loader.generator is None:
             # This loop is about to create its iterator anew, which draws a number that the
             # uninterrupted run does not draw here: let it come from elsewhere.
-            runner.train_dataloader.generator = torch.Generator()
+            loader.generator = torch.Generator()
+            self._borrowed = True
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """From here on the loader is the user's again."""
-        if runner.train_dataloader.generator is not None and not is_epoch_based(runner):
+        """The iterator is there: from here on the loader is the user's again."""
+        if self._borrowed:
             runner.train_dataloader.generator = None
+            self._borrowed = False
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Remember that this iteration has been validated."""
