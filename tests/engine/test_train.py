@@ -1,4 +1,6 @@
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -163,3 +165,21 @@ def test_other_errors_keep_their_traceback():
 
     with pytest.raises(KeyError):
         cli.run_command(command)
+
+
+def test_without_the_stack_one_clear_message_and_no_traceback():
+    root = Path(__file__).parents[2]
+    code = (
+        'import sys; '
+        "hidden = ('torch', 'mmengine', 'mmcv', 'mmdet'); "
+        'import importlib.util as u; find = u.find_spec; '
+        'u.find_spec = lambda name, *a: None if name in hidden else find(name, *a); '
+        'sys.modules.update(dict.fromkeys(hidden)); '
+        'from w2s_mm.engine.train import main; main()'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=root, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert 'Traceback' not in done.stderr
+    assert all(f'{name}: not found' in done.stderr for name in ('torch', 'mmengine', 'mmdet'))

@@ -60,10 +60,7 @@ def _local_file(source: str) -> Path:
     if '://' not in source:
         return Path(source).expanduser()
     try:
-        if source.startswith(('http://', 'https://', *_MODEL_ZOOS)):
-            address = _zoo_address(source)
-        else:
-            address = source
+        address = _zoo_address(source)
         key = hashlib.sha256(address.encode()).hexdigest()[:8]
         target = Path(torch.hub.get_dir()) / 'checkpoints' / f'{key}-{Path(address).name}'
         if target.is_file():
@@ -83,7 +80,7 @@ def _local_file(source: str) -> Path:
 
 
 def _zoo_address(source: str) -> str:
-    """Web address behind MMEngine's short names ``torchvision://`` and ``open-mmlab://``."""
+    """``source``, or the web address behind MMEngine's ``torchvision://`` and ``open-mmlab://``."""
     for prefix in _MODEL_ZOOS:
         if source.startswith(prefix):
             zoo = get_torchvision_models() if 'torchvision' in prefix else get_external_models()

@@ -99,12 +99,13 @@ def run_command(command: Callable[[], None]) -> None:
         check_environment(('detection',))
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it could not import
             importlib.import_module('mmdet.datasets')
-        command()
+        try:
+            command()
+        finally:
+            leave_processes()
     except W2SError as error:
         print(f'\nerror: {error}', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print('\nInterrupted. Go on with the same command and --resume.', file=sys.stderr)
         sys.exit(130)
-    finally:
-        leave_processes()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmengine.device import get_device
-
 from w2s_mm.core.errors import W2SError
 
 from .cli import common_parser, read_config, run_command
@@ -17,6 +15,8 @@ def configure(argv: list[str] | None = None) -> Any:
     Raises:
         W2SError: Something is missing or does not fit; nothing has been written yet.
     """
+    from mmengine.device import get_device
+
     from .preflight import check_data, check_resume
 
     parser = common_parser('Train a model.')
