@@ -5,6 +5,8 @@ Put it beside your own config in `_base_`; it changes nothing until you use what
     model = dict(type='W2SRetinaNet', teacher=dict(config=..., checkpoint=...),
                  distill_head=_base_.distill_head)
     default_hooks = _base_.w2s_hooks
+
+`distill_head` is for one-stage detectors, `roi_distill_head` for two-stage ones.
 """
 
 custom_imports = dict(imports=['w2s_mm.detection', 'w2s_mm.hooks'], allow_failed_imports=False)
@@ -13,6 +15,12 @@ custom_imports = dict(imports=['w2s_mm.detection', 'w2s_mm.hooks'], allow_failed
 distill_head = dict(
     type='DenseDistillHead',
     loss_cls=dict(type='FocalLogitDistillLoss', score_thr=0.2),
+    loss_bbox=dict(type='BoxDistillLoss', loss_weight=1.0),
+)
+
+roi_distill_head = dict(
+    type='RoIDistillHead',
+    loss_cls=dict(type='SoftmaxKLDistillLoss', score_thr=0.2),
     loss_bbox=dict(type='BoxDistillLoss', loss_weight=1.0),
 )
 

@@ -8,12 +8,7 @@ Row:     stands for the baseline row of the paper's Table 2 at a size that two C
          in minutes; its target is AP50 30, fixed before the reported runs.
 """
 
-_base_ = [
-    'mmdet::_base_/models/retinanet_r50_fpn.py',
-    'mmdet::_base_/default_runtime.py',
-    '../_base_/digit_scenes.py',
-    '../_base_/w2s_detection.py',
-]
+_base_ = ['mmdet::_base_/models/retinanet_r50_fpn.py', '../_base_/digit_training.py']
 
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
@@ -43,16 +38,3 @@ model = dict(
     ),
     test_cfg=dict(max_per_img=30),  # a scene has at most five digits
 )
-
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=20)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05))
-default_hooks = dict(
-    _base_.measure_hooks,
-    time_to_target=dict(_base_.measure_hooks.time_to_target, thresholds=[0.3]),
-    logger=dict(interval=20),
-    checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
-)
-log_processor = dict(by_epoch=False, window_size=20)
-env_cfg = dict(dist_cfg=dict(backend='gloo'))

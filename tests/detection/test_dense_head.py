@@ -2,14 +2,12 @@ import math
 
 import pytest
 import torch
-from mmdet.models import GFL
 from mmengine.registry import MODELS
 
 from w2s_mm.core.errors import W2SError
-from w2s_mm.core.model import WeakToStrong
 from w2s_mm.core.tape import record
 from w2s_mm.detection import DenseDistillHead
-from w2s_mm.detection.dense_head import Answer
+from w2s_mm.detection.dense import DenseAnswer
 
 C, A = 3, 2
 
@@ -161,7 +159,7 @@ def test_same_priors_as_mmdetections_own_prediction(make_student, make_batch):
 
 
 def test_flattening_is_mmdetections(make_student, make_batch):
-    from w2s_mm.detection.dense_head import _flatten, _priors
+    from w2s_mm.detection.dense import _priors_and_strides, flatten
 
     student = make_student()
     inputs, samples = make_batch(student)
@@ -169,10 +167,12 @@ def test_flattening_is_mmdetections(make_student, make_batch):
     head = student.bbox_head
     sizes, metas = [m.shape[-2:] for m in maps[0]], [s.metainfo for s in samples]
     anchors, _ = head.get_anchors(sizes, metas, device='cpu')
-    assert torch.equal(_priors(head, maps[0]), torch.cat(anchors[0]))
+    priors, strides = _priors_and_strides(head, maps[0])
+    assert torch.equal(priors, torch.cat(anchors[0]))
+    assert torch.equal(strides.unique(), torch.tensor([8.0, 16.0]))
     for side, channels in zip(maps, (C, 4), strict=True):
         own = [m.permute(0, 2, 3, 1).reshape(2, -1, channels) for m in side]
-        assert torch.equal(_flatten(side, channels), torch.cat(own, 1).reshape(-1, channels))
+        assert torch.equal(flatten(side, channels), torch.cat(own, 1).reshape(-1, channels))
 
 
 def test_equal_heads_give_zero(make_student, make_teacher, make_batch):
@@ -287,15 +287,52 @@ def test_refusal_stays_readable(make_student, make_teacher):
 STDS = {'bbox_head.bbox_coder.target_stds': [1.0, 1.0, 1.0, 1.0]}
 
 
+MEANS = {'bbox_head.bbox_coder.target_means': [0.1, -0.1, 0.2, 0.0]}
+
+
+@pytest.mark.parametrize('changes', [STDS, MEANS, {**STDS, **MEANS}], ids=['stds', 'means', 'both'])
+def test_deltas_of_another_normalisation_are_converted(
+    make_student, make_teacher, make_batch, changes
+):
+    """What is compared is the teacher's box as the student's coder would encode it."""
+    student = make_student(teacher=make_teacher(changes))
+    sides = []
+    student.distill_head.loss_bbox.register_forward_pre_hook(lambda _, args: sides.append(args))
+    *_, theirs = distill(student, make_batch(student))
+    head = student.teacher.model.bbox_head
+    anchors = torch.cat(
+        head.prior_generator.grid_priors([m.shape[-2:] for m in theirs[0]], device='cpu')
+    )
+    deltas = torch.cat([m.permute(0, 2, 3, 1).reshape(2, -1, 4) for m in theirs[1]], 1).flatten(
+        0, 1
+    )
+    scores = torch.cat([m.permute(0, 2, 3, 1).reshape(2, -1, C) for m in theirs[0]], 1).flatten(
+        0, 1
+    )
+    chosen = scores.sigmoid().amax(-1) >= 0.2
+    anchors = anchors.repeat(2, 1)[chosen]
+    boxes = head.bbox_coder.decode(anchors, deltas[chosen])
+    expected = student.bbox_head.bbox_coder.encode(anchors, boxes)
+    # Decoding cuts off extreme sizes; the rest comes back.
+    kept = (deltas[chosen] * deltas.new_tensor(head.bbox_coder.stds)).abs().amax(-1) < 2
+    assert kept.sum() > 100
+    torch.testing.assert_close(sides[0][1][kept], expected[kept], rtol=1e-3, atol=1e-3)
+
+
+TBLR = {
+    'bbox_head.bbox_coder': dict(_delete_=True, type='TBLRBBoxCoder', normalizer=4.0),
+}
+
+
 def test_other_box_coder_is_refused_for_deltas(make_student, make_teacher):
-    message = refusal(make_student, make_teacher, STDS)
-    for part in ('box coder', '1.0, 1.0, 1.0, 1.0', '0.1, 0.1, 0.2, 0.2', "mode='giou'"):
+    message = refusal(make_student, make_teacher, TBLR)
+    for part in ('box coder', 'TBLRBBoxCoder', 'DeltaXYWHBBoxCoder', "mode='giou'"):
         assert part in message
 
 
 @pytest.mark.parametrize(
     'changes',
-    [STDS, {'bbox_head.bbox_coder.target_means': [0.1, -0.1, 0.2, 0.0]}],
+    [STDS, MEANS],
     ids=['stds', 'means'],
 )
 def test_giou_decodes_each_side_with_its_own_coder(make_student, make_teacher, make_batch, changes):
@@ -352,60 +389,8 @@ def test_teacher_without_a_dense_head_is_refused(make_student, retinanet, build,
     torch.save(model.state_dict(), tmp_path / 'rcnn.pth')
     teacher = {'config': config, 'checkpoint': str(tmp_path / 'rcnn.pth')}
     student = make_student(teacher=teacher)
-    with pytest.raises(W2SError, match=r'FasterRCNN has no dense bbox_head'):
+    with pytest.raises(W2SError, match=r"FasterRCNN's bbox_head has no dense head"):
         student.prepare_teacher()
-
-
-def test_distributions_over_distances_are_refused(retinanet, build, make_batch, tmp_path):
-    """GFL predicts 4 * (reg_max + 1) numbers a prior: no deltas, so nothing to align."""
-
-    class W2SGFL(WeakToStrong, GFL):
-        pass
-
-    if 'W2SGFL' not in MODELS:
-        MODELS.register_module(name='W2SGFL', module=W2SGFL)
-    config = retinanet()
-    config['type'] = 'GFL'
-    config['bbox_head'] = {
-        'type': 'GFLHead',
-        'num_classes': C,
-        'in_channels': 16,
-        'feat_channels': 16,
-        'stacked_convs': 1,
-        'norm_cfg': None,
-        'reg_max': 4,
-        'anchor_generator': {
-            'type': 'AnchorGenerator',
-            'ratios': [1.0],
-            'octave_base_scale': 8,
-            'scales_per_octave': 1,
-            'strides': [8, 16],
-        },
-        'loss_cls': {'type': 'QualityFocalLoss', 'use_sigmoid': True},
-        'loss_bbox': {'type': 'GIoULoss'},
-    }
-    config['train_cfg'] = {
-        'assigner': {'type': 'ATSSAssigner', 'topk': 9},
-        'allowed_border': -1,
-        'pos_weight': -1,
-    }
-    torch.save(build(config).state_dict(), tmp_path / 'gfl.pth')
-    student = build(
-        {
-            **config,
-            'type': 'W2SGFL',
-            'teacher': {'config': config, 'checkpoint': str(tmp_path / 'gfl.pth')},
-            'distill_head': {
-                'type': 'DenseDistillHead',
-                'loss_cls': {'type': 'FocalLogitDistillLoss'},
-                'loss_bbox': {'type': 'BoxDistillLoss'},
-            },
-        }
-    )
-    student.set_distillation(1.0, 2.0)
-    with pytest.raises(W2SError):
-        student.prepare_teacher()
-        student.loss(*make_batch(student))
 
 
 def test_maps_of_another_shape_are_refused(make_student, make_batch):
@@ -414,7 +399,7 @@ def test_maps_of_another_shape_are_refused(make_student, make_batch):
     with record(student, ['bbox_head']) as tape:
         student.loss(*make_batch(student))
     output = tape['bbox_head'][-1].output[:2]
-    smaller = Answer(*([m[..., :-1] for m in side] for side in output), coder=None)
+    smaller = DenseAnswer(*([m[..., :-1] for m in side] for side in output), head=None)
     with pytest.raises(W2SError, match=r'teacher .*8, 7.*student .*8, 8'):
         student.distill_head.loss(student, tape, smaller, 2.0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -13,13 +13,11 @@ from .teacher import FrozenTeacher
 
 
 class DistillHead(nn.Module):
-    """Base of the distill heads; has no parameters and no buffers, so it is in no checkpoint.
+    """Base of the distill heads; has no parameters and no buffers, so it is in no checkpoint."""
 
-    Attributes:
-        taps: Names of the student's submodules whose calls are recorded.
-    """
-
-    taps: ClassVar[tuple[str, ...]] = ()
+    @abstractmethod
+    def taps(self, model: nn.Module) -> tuple[str, ...]:
+        """Names of the submodules of a student (or teacher) whose calls are to be recorded."""
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
         """Refuse a teacher that cannot be compared with the student, before training starts.
@@ -47,3 +45,7 @@ class DistillHead(nn.Module):
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
     ) -> dict[str, Tensor]:
         """Unweighted distillation terms, scalars, by name; ``temperature`` is ``T(u)``."""
+
+    @abstractmethod
+    def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
+        """How unsure a teacher's recorded answers are, in nats, one number for each, shape (R,)."""

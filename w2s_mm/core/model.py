@@ -81,7 +81,7 @@ class WeakToStrong:
         """
         if not self.distilling:  # lambda = 0: exactly the baseline's code path
             return super().loss(inputs, data_samples)  # type: ignore[misc]
-        with record(self, self.distill_head.taps) as tape:
+        with record(self, self.distill_head.taps(self)) as tape:
             losses = super().loss(inputs, data_samples)  # type: ignore[misc]
         self.teacher.to(inputs.device)
         with torch.no_grad():

@@ -1,7 +1,31 @@
 """Detection: distilled MMDetection detectors, their distill heads and losses."""
 
 from .dense_head import DenseDistillHead
-from .detectors import W2SRetinaNet
-from .losses import BoxDistillLoss, FocalLogitDistillLoss
+from .detectors import (
+    W2SATSS,
+    W2SFCOS,
+    W2SGFL,
+    W2SCascadeRCNN,
+    W2SFasterRCNN,
+    W2SMaskRCNN,
+    W2SRetinaNet,
+    W2SRTMDet,
+)
+from .losses import BoxDistillLoss, FocalLogitDistillLoss, SoftmaxKLDistillLoss
+from .roi_head import RoIDistillHead
 
-__all__ = ['BoxDistillLoss', 'DenseDistillHead', 'FocalLogitDistillLoss', 'W2SRetinaNet']
+__all__ = [
+    'W2SATSS',
+    'W2SFCOS',
+    'W2SGFL',
+    'BoxDistillLoss',
+    'DenseDistillHead',
+    'FocalLogitDistillLoss',
+    'RoIDistillHead',
+    'SoftmaxKLDistillLoss',
+    'W2SCascadeRCNN',
+    'W2SFasterRCNN',
+    'W2SMaskRCNN',
+    'W2SRTMDet',
+    'W2SRetinaNet',
+]

@@ -9,9 +9,21 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from w2s_mm.core.errors import W2SError
-from w2s_mm.core.losses import full_precision
+from w2s_mm.core.losses import full_precision, temperature_kl
 
 BoxMode = Literal['l1', 'giou']
+
+
+def check_masked_loss(score_thr: float, loss_weight: float) -> None:
+    """Refuse a teacher-score threshold or a weight that is out of its range.
+
+    Raises:
+        W2SError: It is.
+    """
+    if not 0 < score_thr < 1:
+        raise W2SError(f'score_thr is {score_thr}; expected a number between 0 and 1.')
+    if not loss_weight >= 0:
+        raise W2SError(f'loss_weight is {loss_weight}; expected a number of at least 0.')
 
 
 @MODELS.register_module()
@@ -41,12 +53,9 @@ class FocalLogitDistillLoss(nn.Module):
         self, score_thr: float = 0.2, focal: float = 2.0, loss_weight: float = 1.0
     ) -> None:
         super().__init__()
-        if not 0 < score_thr < 1:
-            raise W2SError(f'score_thr is {score_thr}; expected a number between 0 and 1.')
+        check_masked_loss(score_thr, loss_weight)
         if not (focal == 0 or focal >= 1):  # below 1 the gradient is infinite where s equals t
             raise W2SError(f'focal is {focal}; expected 0, or a number of at least 1.')
-        if not loss_weight >= 0:
-            raise W2SError(f'loss_weight is {loss_weight}; expected a number of at least 0.')
         self.score_thr = score_thr
         self.focal = focal
         self.loss_weight = loss_weight
@@ -77,6 +86,51 @@ class FocalLogitDistillLoss(nn.Module):
                 target_logits, target, reduction='none'
             )
         return self.loss_weight * temperature**2 * loss.sum() / normalizer
+
+
+@MODELS.register_module()
+class SoftmaxKLDistillLoss(nn.Module):
+    r"""Temperature KL between the softmax logits of student ``s`` and teacher ``t``.
+
+    .. math::
+        L = T^2 \sum_{r \in M} \mathrm{KL}(\mathrm{softmax}(t_r/T) \,\|\, \mathrm{softmax}(s_r/T))
+            \;/\; n
+
+    over the RoIs ``M`` whose best foreground probability of the teacher (at T = 1, whatever T is)
+    reaches ``score_thr``. The KL is equation (3), the mask and its 0.2 those of the detection
+    section (arXiv 2604.15451, section 4.1).
+
+    Args:
+        score_thr: Teacher probability from which a RoI takes part, in (0, 1).
+        loss_weight: Factor on the result.
+
+    Raises:
+        W2SError: An argument is out of its range.
+    """
+
+    def __init__(self, score_thr: float = 0.2, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        check_masked_loss(score_thr, loss_weight)
+        self.score_thr = score_thr
+        self.loss_weight = loss_weight
+
+    def forward(
+        self, student: Tensor, teacher: Tensor, temperature: float, normalizer: Tensor
+    ) -> Tensor:
+        """Sum over RoIs, over ``normalizer``.
+
+        Args:
+            student: Student logits of the RoIs in ``M``, shape (R, C+1).
+            teacher: Teacher logits of the same RoIs, shape (R, C+1); takes no gradient.
+            temperature: ``T(u)``, above 0.
+            normalizer: ``n``, a scalar: the number of RoIs in ``M``, averaged over ranks, at
+                least 1.
+
+        Returns:
+            A scalar; 0 for no RoIs.
+        """
+        rows = temperature_kl(student, teacher, temperature)
+        return self.loss_weight * rows.sum() / normalizer
 
 
 @MODELS.register_module()

@@ -1,0 +1,41 @@
+"""Faster R-CNN baseline on the digit scenes: the student's own training, without a teacher.
+
+Command: python tools/train.py configs/digits/faster_rcnn_baseline.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   about 4 minutes on two CPU cores (600 iterations of 16 images)
+Gives:   work_dirs/faster_rcnn_baseline/time_to_target.json
+Row:     stands for the Faster R-CNN baseline of the paper's Table 2 at a size that two CPU cores
+         train in minutes.
+"""
+
+_base_ = ['mmdet::_base_/models/faster-rcnn_r50_fpn.py', '../_base_/digit_training.py']
+
+norm_cfg = dict(type='BN', requires_grad=True)
+model = dict(
+    backbone=dict(
+        depth=18,
+        base_channels=16,
+        stem_channels=16,
+        frozen_stages=-1,
+        norm_cfg=norm_cfg,
+        norm_eval=False,
+        init_cfg=None,
+    ),
+    neck=dict(in_channels=[16, 32, 64, 128], out_channels=48, num_outs=4, norm_cfg=norm_cfg),
+    rpn_head=dict(
+        in_channels=48,
+        feat_channels=48,
+        anchor_generator=dict(scales=[5], ratios=[1.0, 2.0], strides=[4, 8, 16, 32]),
+    ),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=48, finest_scale=16),
+        bbox_head=dict(in_channels=48, fc_out_channels=128, num_classes=10),
+    ),
+    # A scene has at most five digits.
+    train_cfg=dict(
+        rpn=dict(sampler=dict(num=64)),
+        rpn_proposal=dict(nms_pre=300, max_per_img=100),
+        rcnn=dict(sampler=dict(num=32)),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=30)),
+)

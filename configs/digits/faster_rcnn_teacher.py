@@ -1,0 +1,21 @@
+"""Weak Faster R-CNN teacher on the digit scenes: the student's architecture, half as wide.
+
+Command: python tools/train.py configs/digits/faster_rcnn_teacher.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   about 3 minutes on two CPU cores (600 iterations of 16 images)
+Gives:   work_dirs/faster_rcnn_teacher/iter_600.pth
+Row:     stands for the R18 teacher of Faster R-CNN in the paper's Table 2.
+"""
+
+_base_ = './faster_rcnn_baseline.py'
+
+model = dict(
+    backbone=dict(base_channels=8, stem_channels=8),
+    neck=dict(in_channels=[8, 16, 32, 64], out_channels=32),
+    rpn_head=dict(in_channels=32, feat_channels=32),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=32),
+        bbox_head=dict(in_channels=32, fc_out_channels=64),
+    ),
+)
+train_cfg = dict(val_interval=100)

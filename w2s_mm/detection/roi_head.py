@@ -1,0 +1,265 @@
+"""Distillation between two RoI (two-stage) detection heads."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from w2s_mm.core.distill_head import DistillHead
+from w2s_mm.core.errors import W2SError
+from w2s_mm.core.losses import full_precision
+from w2s_mm.core.tape import Tape
+from w2s_mm.core.teacher import FrozenTeacher
+
+from .box_codes import comparable, described, rescaled
+from .dense import DenseAnswer, check_dense, compare_dense, count_over_ranks
+
+
+class Stage(NamedTuple):
+    """One stage of a RoI head: Faster R-CNN has one, Cascade R-CNN several."""
+
+    extractor: str
+    head: str
+    weight: float
+
+
+class RoIOutput(NamedTuple):
+    """Class logits (R, C+1), the background last; deltas (R, 4) or (R, 4*C); who gave them."""
+
+    logits: Tensor
+    deltas: Tensor
+    head: Any
+
+
+class RoIAnswer(NamedTuple):
+    """The teacher's outputs for the RoIs of each stage that ran, and its objectness."""
+
+    stages: list[RoIOutput]
+    rpn: DenseAnswer | None
+
+
+@MODELS.register_module()
+class RoIDistillHead(DistillHead):
+    """Sends the student's sampled RoIs through both RoI heads (arXiv 2604.15451, 4.1).
+
+    The student's outputs are those of its own forward pass; the teacher pools the same RoIs from
+    its own features, at its own RoI size. ``L_distill`` is the temperature KL of the class logits
+    and beta times the distance of the boxes of the teacher's top foreground class, over the RoIs
+    where that class reaches the threshold. Each stage of a Cascade R-CNN counts as in its own
+    loss (``stage_loss_weights``); a teacher of one stage answers for all of them.
+
+    Args:
+        loss_cls: Config of a :class:`SoftmaxKLDistillLoss`.
+        loss_bbox: Config of a :class:`BoxDistillLoss`; None leaves boxes alone (beta = 0).
+        loss_rpn: Config of a :class:`FocalLogitDistillLoss` for the objectness of the region
+            proposals; None leaves the RPN alone. Needs equal anchors.
+    """
+
+    def __init__(
+        self,
+        loss_cls: dict[str, Any],
+        loss_bbox: dict[str, Any] | None = None,
+        loss_rpn: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.loss_cls = MODELS.build(loss_cls)
+        self.loss_bbox = MODELS.build(loss_bbox) if loss_bbox else None
+        self.loss_rpn = MODELS.build(loss_rpn) if loss_rpn else None
+
+    def taps(self, model: nn.Module) -> tuple[str, ...]:
+        """RoI extractor and box head of each stage, and the RPN where it is distilled."""
+        stages = _stages(model)
+        names = [name for stage in stages for name in (stage.extractor, stage.head)]
+        return (*names, 'rpn_head') if self.loss_rpn is not None else tuple(names)
+
+    def check(self, student: nn.Module, teacher: nn.Module) -> None:
+        """Refuse a teacher without RPN or RoI head, of other classes, stages or box coders.
+
+        Raises:
+            W2SError: They differ; the message gives both.
+        """
+        for model in (teacher, student):
+            _check_two_stage(model, with_boxes=self.loss_bbox is not None)
+        ours, theirs = (_heads(model) for model in (student, teacher))
+        if len(theirs) not in (1, len(ours)):
+            raise W2SError(
+                f'The stages of teacher and student differ: teacher {len(theirs)}, student '
+                f'{len(ours)}. Choose a teacher with one stage or with the same number.'
+            )
+        for index, head in enumerate(ours):
+            other = theirs[min(index, len(theirs) - 1)]
+            if other.num_classes != head.num_classes:
+                raise W2SError(
+                    f'The number of classes of teacher and student differ: teacher '
+                    f'{other.num_classes}, student {head.num_classes}. Choose a teacher trained '
+                    f'on the same classes.'
+                )
+            if self.loss_bbox is not None and not comparable(head.bbox_coder, other.bbox_coder):
+                raise W2SError(
+                    f'The box coder of teacher and student differ: teacher '
+                    f'{described(other.bbox_coder)}, student {described(head.bbox_coder)}. Choose '
+                    f"a teacher with the student's kind of box coder."
+                )
+        if self.loss_rpn is not None:
+            names = [f"{type(model).__name__}'s rpn_head" for model in (student, teacher)]
+            check_dense(student.rpn_head, teacher.rpn_head, None, names)
+
+    def ask(
+        self,
+        student: nn.Module,
+        teacher: FrozenTeacher,
+        inputs: Tensor,
+        data_samples: Sequence[Any],
+        tape: Tape,
+    ) -> RoIAnswer:
+        """The teacher's outputs for the RoIs that the student has just sampled."""
+        model: Any = teacher.model
+        features = model.extract_feat(teacher.see(student, inputs, data_samples))
+        heads = _heads(model)
+        stages = []
+        for index, stage in enumerate(_stages(student)):
+            if not tape[stage.extractor]:
+                break  # no proposals were left for this stage
+            rois = tape[stage.extractor][0].args[1]
+            which = min(index, len(heads) - 1)
+            given = model.roi_head._bbox_forward(*_stage_args(model, which), features, rois)
+            stages.append(RoIOutput(given['cls_score'], given['bbox_pred'], heads[which]))
+        rpn = None
+        if self.loss_rpn is not None:
+            scores, boxes = model.rpn_head(features)[:2]
+            rpn = DenseAnswer(scores, boxes, model.rpn_head)
+        return RoIAnswer(stages, rpn)
+
+    def loss(
+        self, student: nn.Module, tape: Tape, answer: Any, temperature: float
+    ) -> dict[str, Tensor]:
+        """Terms ``cls``, ``bbox`` (Cascade R-CNN: ``s0.cls``, ...) and ``rpn``, scalars."""
+        terms: dict[str, Tensor] = {}
+        stages, heads = _stages(student), _heads(student)
+        for index, (stage, head) in enumerate(zip(stages, heads, strict=True)):
+            prefix = f's{index}.' if len(stages) > 1 else ''
+            if index < len(answer.stages):
+                extracted, given = tape[stage.extractor][0], tape[stage.head][0].output
+                ours = RoIOutput(given[0], given[1], head)
+                rois, theirs = extracted.args[1], answer.stages[index]
+            else:  # zero, and the other ranks still hear how many RoIs this one had
+                ours = theirs = _nothing(head, answer.stages[0].logits)
+                rois = ours.logits.new_zeros(0, 5)
+            found = self._compare(rois, ours, theirs, temperature)
+            terms.update({prefix + name: stage.weight * term for name, term in found.items()})
+        if self.loss_rpn is not None:
+            output = tape['rpn_head'][-1].output[:2]
+            rpn = compare_dense(
+                student.rpn_head, output, answer.rpn, self.loss_rpn, None, temperature
+            )
+            terms['rpn'] = rpn['cls']
+        return terms
+
+    def _compare(
+        self, rois: Tensor, ours: RoIOutput, theirs: RoIOutput, temperature: float
+    ) -> dict[str, Tensor]:
+        score, label = full_precision(theirs.logits).softmax(-1)[:, :-1].max(-1)
+        confident = (score >= self.loss_cls.score_thr).nonzero().squeeze(-1)
+        normalizer = count_over_ranks(confident)
+        logits = [side.logits[confident] for side in (ours, theirs)]
+        terms = {'cls': self.loss_cls(*logits, temperature, normalizer)}
+        if self.loss_bbox is not None:
+            pair = [_of_class(side, confident, label[confident]) for side in (ours, theirs)]
+            coders = [side.head.bbox_coder for side in (ours, theirs)]
+            if self.loss_bbox.mode == 'giou':
+                pair = [
+                    coder.decode(rois[confident, 1:], deltas)
+                    for coder, deltas in zip(coders, pair, strict=True)
+                ]
+            else:
+                pair[1] = rescaled(pair[1], coders[1], coders[0])
+            terms['bbox'] = self.loss_bbox(*pair, score[confident], normalizer)
+        return terms
+
+    def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
+        """Of the class probabilities, at the RoIs where a foreground class is confident."""
+        rows = [tape[stage.head][0].output[0] for stage in _stages(model) if tape[stage.head]]
+        logits = full_precision(torch.cat(rows))
+        probabilities = logits.softmax(-1)
+        confident = probabilities[:, :-1].amax(-1) >= self.loss_cls.score_thr
+        return torch.special.entr(probabilities[confident]).sum(-1)
+
+
+def _is_cascade(model: Any) -> bool:
+    return isinstance(model.roi_head.bbox_head, nn.ModuleList)
+
+
+def _stages(model: Any) -> list[Stage]:
+    if not _is_cascade(model):
+        return [Stage('roi_head.bbox_roi_extractor', 'roi_head.bbox_head', 1.0)]
+    return [
+        Stage(f'roi_head.bbox_roi_extractor.{i}', f'roi_head.bbox_head.{i}', weight)
+        for i, weight in enumerate(model.roi_head.stage_loss_weights)
+    ]
+
+
+def _heads(model: Any) -> list[Any]:
+    return [model.get_submodule(stage.head) for stage in _stages(model)]
+
+
+def _stage_args(model: Any, index: int) -> tuple[int, ...]:
+    return (index,) if _is_cascade(model) else ()
+
+
+def _of_class(side: RoIOutput, confident: Tensor, label: Tensor) -> Tensor:
+    """Deltas (R, 4) of one class a RoI, or of all classes alike where there is only one."""
+    deltas = full_precision(side.deltas[confident])
+    if side.head.reg_class_agnostic:
+        return deltas
+    by_class = deltas.view(len(confident), side.head.num_classes, 4)
+    return by_class[torch.arange(len(confident), device=label.device), label]
+
+
+def _nothing(head: Any, like: Tensor) -> RoIOutput:
+    width = 4 if head.reg_class_agnostic else 4 * head.num_classes
+    return RoIOutput(like.new_zeros(0, head.num_classes + 1), like.new_zeros(0, width), head)
+
+
+def _check_two_stage(model: Any, with_boxes: bool) -> None:
+    name = type(model).__name__
+    for part in ('rpn_head', 'roi_head'):
+        if getattr(model, part, None) is None:
+            raise W2SError(
+                f'{name} has no {part}. Expected two-stage detectors (Faster, Mask or Cascade '
+                f'R-CNN) for both teacher and student.'
+            )
+    if not model.roi_head.with_bbox:
+        raise W2SError(f"{name}'s roi_head has no bbox_head, so there is nothing to compare.")
+    try:
+        inspect.signature(model.roi_head._bbox_forward).bind(*_stage_args(model, 0), (), None)
+    except (AttributeError, TypeError) as error:
+        raise W2SError(
+            f"{name}'s {type(model.roi_head).__name__} needs more than features and RoIs to "
+            f'answer ({error}). Expected the RoI head of Faster, Mask or Cascade R-CNN.'
+        ) from error
+    for stage, head in zip(_stages(model), _heads(model), strict=True):
+        loss_cls = getattr(head, 'loss_cls', None)
+        if getattr(loss_cls, 'use_sigmoid', False) or getattr(head, 'custom_activation', False):
+            raise W2SError(
+                f"{name}'s {type(head).__name__} uses {type(loss_cls).__name__} with another "
+                f'activation than softmax. Expected softmax over classes and background.'
+            )
+        if with_boxes and not (head.with_reg and isinstance(head.bbox_coder, DeltaXYWHBBoxCoder)):
+            raise W2SError(
+                f"{name}'s {type(head).__name__} gives no box deltas (DeltaXYWHBBoxCoder). Leave "
+                f'boxes alone with model.distill_head.loss_bbox=None.'
+            )
+        pooled = tuple(model.get_submodule(stage.extractor).roi_layers[0].output_size)
+        wanted = tuple(head.roi_feat_size)
+        if not (model.roi_head.with_shared_head or head.with_avg_pool or pooled == wanted):
+            raise W2SError(
+                f"{name}'s RoI extractor gives {pooled[0]} x {pooled[1]} and its bbox_head expects "
+                f'{wanted[0]} x {wanted[1]}: they do not fit each other. Use the config that the '
+                f'checkpoint was trained with.'
+            )
