@@ -1,0 +1,5 @@
+"""Classification: CIFAR backbones that MMPretrain lacks."""
+
+from .backbones import CIFARDenseNet, CIFARMobileNetV2
+
+__all__ = ['CIFARDenseNet', 'CIFARMobileNetV2']
