@@ -4,7 +4,7 @@ Command: tools/dist_train.sh configs/retinanet_r34_to_r50.py 8 \
              --cfg-options model.teacher.checkpoint=PATH
 Needs:   COCO 2017 (tools/make_coco_split.py says where), torchvision's ResNet-50, and a teacher
          checkpoint of configs/baselines/retinanet_r34_coco5k.py (the paper's: AP50 19.5)
-Takes:   12 epochs of 313 iterations; not yet measured here
+Takes:   12 epochs of 313 iterations; not yet measured at this size
 Gives:   work_dirs/retinanet_r34_to_r50/{time_to_target,weak_to_strong}.json for tools/first_at.py
          (the paper: 1.67x earlier, best AP50 30.67 against 22.55)
 """

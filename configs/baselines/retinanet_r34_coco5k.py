@@ -2,7 +2,7 @@
 
 Command: tools/dist_train.sh configs/baselines/retinanet_r34_coco5k.py 8
 Needs:   what retinanet_r50_coco5k.py needs, with torchvision's ResNet-34
-Takes:   12 epochs of 313 iterations; not yet measured here
+Takes:   12 epochs of 313 iterations; not yet measured at this size
 Gives:   one checkpoint an epoch; the teacher is the one up to 15 % below the finished baseline
 """
 

@@ -3,7 +3,7 @@
 Command: tools/dist_train.sh configs/baselines/retinanet_r50_coco5k.py 8
 Needs:   COCO 2017 (tools/make_coco_split.py says where) and torchvision's ResNet-50; batch 16 as in
          MMDetection's 1x schedule (another number of GPUs: --auto-scale-lr)
-Takes:   12 epochs of 313 iterations; not yet measured here
+Takes:   12 epochs of 313 iterations; not yet measured at this size
 Gives:   work_dirs/retinanet_r50_coco5k/time_to_target.json, the baseline of tools/first_at.py
 """
 

@@ -15,7 +15,7 @@ model = dict(
     type='W2SFasterRCNN',
     teacher=dict(
         config='configs/digits/faster_rcnn_teacher.py',
-        checkpoint='work_dirs/faster_rcnn_teacher/iter_600.pth',
+        checkpoint='work_dirs/faster_rcnn_teacher/iter_1200.pth',
     ),
     distill_head=_base_.digit_roi_distill_head,
 )

@@ -111,6 +111,20 @@ def test_pycocotools_reads_the_annotations(written):
             assert coco.getAnnIds(imgIds=image['id'])
 
 
+def test_masks_are_the_visible_pixels_and_fill_their_boxes(written):
+    coco = COCO(str(written / 'annotations/val.json'))
+    source = load_source('val')
+    for image in coco.loadImgs(coco.getImgIds()):
+        scene = compose_scene(source, 'val', image['id'] - 1, 128, seed=0)
+        annotations = coco.loadAnns(coco.getAnnIds(imgIds=image['id']))
+        for annotation, drawn in zip(annotations, scene.masks, strict=True):
+            mask = coco.annToMask(annotation).astype(bool)
+            assert np.array_equal(mask, drawn)
+            rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+            x, y, w, h = annotation['bbox']
+            assert (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1) == (y, y + h, x, x + w)
+
+
 def test_the_same_set_is_left_alone(written):
     before = contents(written)
     assert not write_digit_scenes(written, num_train=6, num_val=4)

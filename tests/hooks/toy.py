@@ -74,7 +74,8 @@ class W2SToyNet(WeakToStrong, ToyNet):
 class ToyDistillHead(DistillHead):
     """Squared distance of the outputs."""
 
-    taps = ('head',)
+    def taps(self, model: Any) -> tuple[str, ...]:
+        return ('head',)
 
     def ask(
         self, student: Any, teacher: Any, inputs: Tensor, data_samples: Any, tape: Any
@@ -86,6 +87,9 @@ class ToyDistillHead(DistillHead):
     ) -> dict[str, Tensor]:
         out = full_precision(tape['head'][-1].output)
         return dict(toy=(out - full_precision(answer)).square().mean() / temperature)
+
+    def entropy(self, model: Any, tape: Any) -> Tensor:
+        return tape['head'][-1].output.new_zeros(0)
 
 
 @DATASETS.register_module(force=True)

@@ -109,7 +109,7 @@ def as_text(comparison: Comparison) -> str:
             row = [pair.ours.name if pair.ours else '-', str(pair.seed), ours_at]
         rows.append([*row, final, best, closed])
 
-    lines = [f'first@{target_text(c)} in {UNITS[c.clock]}{held}', '', *_table(header, rows)]
+    lines = [f'first@{target_text(c)} in {UNITS[c.clock]}{held}', '', *table(header, rows)]
     if c.with_baseline:
         lines += ['', _median_line(c)]
     if any(_censored(at) for pair in c.pairs for at in (pair.baseline_at, pair.ours_at)):
@@ -203,7 +203,8 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table for the terminal, columns aligned to the right."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = [
         '  '.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))

@@ -132,7 +132,14 @@ def load_checkpoint(
             f'hidden in it ({refused[0]}). If you trust where it comes from, say '
             f'weights_only=False beside its path (model.teacher.weights_only=False).'
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, SafetensorError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        LookupError,
+        SafetensorError,
+    ) as error:
         raise _damaged(path, error) from error
     if not isinstance(checkpoint, dict):
         raise W2SError(

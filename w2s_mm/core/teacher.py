@@ -83,9 +83,7 @@ class FrozenTeacher:
         load_weights(model, checkpoint['state_dict'], self.checkpoint)
         self.fingerprint = _fingerprint(model, config)
         with preserved_rng():
-            model = _folded(model.eval())
-        # On a CPU, convolutions without a backward pass run faster in this layout.
-        self._model = model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+            self._model = _for_inference(model.eval()).eval().requires_grad_(False)
         meta = checkpoint.get('meta') or {}
         classes = (meta.get('dataset_meta') or {}).get('classes')
         self.classes = tuple(classes) if classes else None
@@ -160,18 +158,18 @@ def _fingerprint(model: nn.Module, config: Config) -> str:
     return digest.hexdigest()
 
 
-def _folded(model: nn.Module) -> nn.Module:
-    """The model with batch norm folded into the convolutions before it, where it changes nothing.
+def _for_inference(model: nn.Module) -> nn.Module:
+    """The model made cheaper to ask, where that provably changes nothing.
 
-    Folding goes by the order of the modules, which is not always the order of the computation (a
-    convolution shared by several norms, say): what it gives is compared with what was there. A
-    detector of two stages cannot be asked with images alone, so there the features are folded.
+    Batch norm is folded into the convolutions before it, by the order of the modules, which is not
+    always the order of the computation; and weights are laid out channels-last, which is faster
+    without a backward pass on a CPU, and which some operators misread without a word (mmcv's
+    RoIAlign). So what comes out is compared with what was there. A detector of two stages cannot be
+    asked with images alone: there, only what gives the features is folded.
     """
-    if not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
-        return model
     images = torch.randn(2, 3, 64, 64)
     ways = (
-        (lambda whole: fuse_conv_bn(whole), lambda whole: whole(images, mode='tensor')),
+        (_fold_whole, lambda whole: whole(images, mode='tensor')),
         (_fold_features, lambda whole: whole.extract_feat(images)),
     )
     for fold, ask in ways:
@@ -185,6 +183,10 @@ def _folded(model: nn.Module) -> nn.Module:
             continue  # it differs, or is not to be asked this way
         return folded
     return model
+
+
+def _fold_whole(model: Any) -> nn.Module:
+    return fuse_conv_bn(model).to(memory_format=torch.channels_last)
 
 
 def _fold_features(model: Any) -> nn.Module:

@@ -184,8 +184,10 @@ class RoIDistillHead(DistillHead):
 
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
         """Of the class probabilities, at the RoIs where a foreground class is confident."""
-        rows = [tape[stage.head][0].output[0] for stage in _stages(model) if tape[stage.head]]
-        logits = full_precision(torch.cat(rows))
+        calls = [call for stage in _stages(model) for call in tape[stage.head][:1]]
+        if not calls:  # no proposals
+            return torch.zeros(0)
+        logits = full_precision(torch.cat([call.output[0] for call in calls]))
         probabilities = logits.softmax(-1)
         confident = probabilities[:, :-1].amax(-1) >= self.loss_cls.score_thr
         return torch.special.entr(probabilities[confident]).sum(-1)
@@ -250,7 +252,8 @@ def _check_two_stage(model: Any, with_boxes: bool) -> None:
                 f"{name}'s {type(head).__name__} uses {type(loss_cls).__name__} with another "
                 f'activation than softmax. Expected softmax over classes and background.'
             )
-        if with_boxes and not (head.with_reg and isinstance(head.bbox_coder, DeltaXYWHBBoxCoder)):
+        gives_boxes = getattr(head, 'with_reg', False)  # SABLHead lacks the name
+        if with_boxes and not (gives_boxes and isinstance(head.bbox_coder, DeltaXYWHBBoxCoder)):
             raise W2SError(
                 f"{name}'s {type(head).__name__} gives no box deltas (DeltaXYWHBBoxCoder). Leave "
                 f'boxes alone with model.distill_head.loss_bbox=None.'

@@ -4,26 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from torch import nn
 
+from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.files import write_json
 from w2s_mm.core.rng import preserved_rng
+from w2s_mm.core.tape import Tape, record
 
 FILE = 'teacher_reference.json'
+
+
+class Measurement(NamedTuple):
+    """What one evaluation of a teacher gave.
+
+    Attributes:
+        metrics: Every metric that the evaluator reports.
+        entropy: Mean entropy of its answers in nats; None where it gave none, or was not asked.
+        answers: How many answers that is.
+    """
+
+    metrics: dict[str, float]
+    entropy: float | None = None
+    answers: int = 0
 
 
 class _Progress(Hook):
     """Says where the evaluation is, every few seconds."""
 
-    def __init__(self, seconds: float = 10.0) -> None:
+    def __init__(self, say: Callable[[str], None], seconds: float = 10.0) -> None:
+        self.say = say
         self.seconds = seconds
         self._last = time.monotonic()
 
@@ -34,19 +52,45 @@ class _Progress(Hook):
         if now - self._last >= self.seconds:
             self._last = now
             total = len(runner.val_dataloader)
-            runner.logger.info(f'Teacher evaluation [{batch_idx + 1}/{total}]')
+            self.say(f'Teacher evaluation [{batch_idx + 1}/{total}]')
+
+
+class _Entropy(Hook):
+    """Sums up the entropy of a model's recorded answers, batch by batch."""
+
+    def __init__(self, head: DistillHead | None, model: nn.Module, tape: Tape) -> None:
+        self._head, self._model, self._tape = head, model, tape
+        self._sum, self._count = 0.0, 0
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        if self._head is None:
+            return
+        if all(self._tape.values()):  # a detector without proposals does not ask its box head
+            entropy = self._head.entropy(self._model, self._tape).detach().cpu().double()
+            self._sum += float(entropy.sum())
+            self._count += len(entropy)
+        for calls in self._tape.values():
+            calls.clear()
+
+    def result(self) -> tuple[float | None, int]:
+        """Mean and number of the answers of all processes."""
+        parts = all_gather_object((self._sum, self._count))
+        total, count = (sum(column) for column in zip(*parts, strict=True))
+        return (total / count if count and math.isfinite(total) else None), count
 
 
 @contextmanager
-def _in_place_of_student(runner: Any, model: nn.Module) -> Iterator[None]:
+def _in_place_of_student(runner: Any, model: nn.Module, hooks: Sequence[Hook]) -> Iterator[None]:
     """Let the runner's validation loop run ``model``, unseen by the run's hooks and its RNG."""
-    student, hooks = runner.model, runner._hooks
-    runner.model, runner._hooks = model, [_Progress()]
+    student, kept = runner.model, runner._hooks
+    runner.model, runner._hooks = model, list(hooks)
     try:
         with preserved_rng():
             yield
     finally:
-        runner.model, runner._hooks = student, hooks
+        runner.model, runner._hooks = student, kept
         # Persistent workers would skip the random draw of the student's own first validation.
         runner.val_dataloader._iterator = None
 
@@ -66,38 +110,66 @@ def measure_reference(runner: Any, teacher: nn.Module, fingerprint: str) -> dict
         Every metric that the evaluator reports.
     """
     path = Path(runner.work_dir) / FILE
-    key = _key(runner, fingerprint)
-    shared: list[dict[str, float] | None] = [None]
+    return measure(runner, teacher, fingerprint, path, say=runner.logger.info).metrics
+
+
+def measure(
+    runner: Any,
+    teacher: nn.Module,
+    fingerprint: str,
+    path: Path,
+    *,
+    say: Callable[[str], None],
+    head: DistillHead | None = None,
+) -> Measurement:
+    """What :func:`measure_reference` does, kept in ``path``.
+
+    Args:
+        runner: The student's runner.
+        teacher: The frozen model.
+        fingerprint: Hash of its weights and configuration.
+        path: File that keeps the result.
+        say: Takes a line of progress.
+        head: Also gives the entropy of the teacher's answers; None leaves that out.
+    """
+    key = _key(runner, fingerprint, head)
+    shared: list[dict[str, Any] | None] = [None]
     if is_main_process() and path.is_file():
         kept = json.loads(path.read_text())
-        if kept.get('key') == key:
-            shared = [kept['metrics']]
+        if kept.pop('key', None) == key:
+            shared = [kept]
     broadcast_object_list(shared)
     if shared[0] is not None:
-        runner.logger.info(f'Teacher reference taken from {path}.')
-        return shared[0]
-    runner.logger.info('Measuring the teacher on the validation set, once.')
-    with _in_place_of_student(runner, teacher):
-        metrics = runner.val_loop.run()
+        say(f'Teacher reference taken from {path}.')
+        return Measurement(**shared[0])
+    say('Measuring the teacher on the validation set, once.')
+    with record(teacher, head.taps(teacher) if head else ()) as tape:
+        entropy = _Entropy(head, teacher, tape)
+        with _in_place_of_student(runner, teacher, (_Progress(say), entropy)):
+            metrics = runner.val_loop.run()
     metrics = {name: float(value) for name, value in metrics.items()}
+    measured = Measurement(metrics, *entropy.result())
     if is_main_process():
-        write_json(path, {'key': key, 'metrics': metrics})
-    return metrics
+        write_json(path, {'key': key, **measured._asdict()})
+    return measured
 
 
 def probe_metric_names(runner: Any, teacher: nn.Module) -> list[str]:
     """Names of the metrics, from one batch; empty where a batch is too little to tell."""
     loop = runner.val_loop
-    with _in_place_of_student(runner, teacher):
+    with _in_place_of_student(runner, teacher, ()):
         batch = next(iter(loop.dataloader))
         loop.run_iter(0, batch)
         return sorted(loop.evaluator.evaluate(len(loop.dataloader.dataset)) or {})
 
 
-def _key(runner: Any, fingerprint: str) -> str:
+def _key(runner: Any, fingerprint: str, head: DistillHead | None) -> str:
     cfg = runner.cfg
-    parts = [fingerprint, len(runner.val_dataloader.dataset)]
+    # 2: since then the teacher is measured contiguous.
+    parts = [2, fingerprint, len(runner.val_dataloader.dataset)]
     parts += [cfg.get(name) for name in ('val_dataloader', 'val_evaluator', 'val_cfg')]
+    if head is not None:
+        parts.append(cfg.model.distill_head)
     digest = hashlib.sha256(repr(parts).encode())
     annotations = Path(str(getattr(runner.val_dataloader.dataset, 'ann_file', '')))
     if annotations.is_file():

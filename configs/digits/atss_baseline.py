@@ -1,0 +1,38 @@
+"""ATSS baseline on the digit scenes: the student's own training, without a teacher.
+
+Command: python tools/train.py configs/digits/atss_baseline.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   TAKES_B
+Gives:   work_dirs/atss_baseline/time_to_target.json
+Row:     none in the paper: shows that the method carries over to ATSS.
+"""
+
+_base_ = './retinanet_baseline.py'
+
+model = dict(
+    type='ATSS',
+    bbox_head=dict(
+        _delete_=True,
+        type='ATSSHead',
+        num_classes=10,
+        in_channels=48,
+        feat_channels=48,
+        stacked_convs=2,
+        norm_cfg=_base_.norm_cfg,
+        anchor_generator=dict(
+            type='AnchorGenerator',
+            ratios=[1.0],
+            octave_base_scale=4,
+            scales_per_octave=1,
+            strides=[8, 16, 32],
+        ),
+        bbox_coder=dict(
+            type='DeltaXYWHBBoxCoder', target_means=[0.0] * 4, target_stds=[0.1, 0.1, 0.2, 0.2]
+        ),
+        loss_cls=dict(type='FocalLoss', use_sigmoid=True),
+        loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
+    ),
+    train_cfg=dict(
+        _delete_=True, assigner=dict(type='ATSSAssigner', topk=9), allowed_border=-1, pos_weight=-1
+    ),
+)

@@ -1,0 +1,39 @@
+"""Cascade R-CNN baseline on the digit scenes: the student's own training, without a teacher.
+
+Command: python tools/train.py configs/digits/cascade_rcnn_baseline.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   TAKES_B
+Gives:   work_dirs/cascade_rcnn_baseline/time_to_target.json
+Row:     none in the paper: shows that the method carries over to Cascade R-CNN.
+"""
+
+_base_ = './faster_rcnn_baseline.py'
+
+_head = dict(_base_.model.roi_head.bbox_head, reg_class_agnostic=True)
+_coder = _base_.model.roi_head.bbox_head.bbox_coder
+_rcnn = _base_.model.train_cfg.rcnn
+model = dict(
+    type='CascadeRCNN',
+    roi_head=dict(
+        type='CascadeRoIHead',
+        num_stages=3,
+        stage_loss_weights=[1, 0.5, 0.25],
+        bbox_head=[
+            dict(_head, bbox_coder=dict(_coder, target_stds=stds))
+            for stds in (
+                [0.1, 0.1, 0.2, 0.2],
+                [0.05, 0.05, 0.1, 0.1],
+                [0.033, 0.033, 0.067, 0.067],
+            )
+        ],
+    ),
+    train_cfg=dict(
+        rcnn=[
+            dict(
+                _rcnn,
+                assigner=dict(_rcnn.assigner, pos_iou_thr=iou, neg_iou_thr=iou, min_pos_iou=iou),
+            )
+            for iou in (0.5, 0.6, 0.7)
+        ]
+    ),
+)

@@ -1,0 +1,23 @@
+"""Weak Cascade R-CNN teacher on the digit scenes: the student's architecture, half as wide.
+
+Command: python tools/train.py configs/digits/cascade_rcnn_teacher.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   TAKES_T
+Gives:   work_dirs/cascade_rcnn_teacher/iter_600.pth
+"""
+
+_base_ = './cascade_rcnn_baseline.py'
+
+model = dict(
+    backbone=dict(base_channels=8, stem_channels=8),
+    neck=dict(in_channels=[8, 16, 32, 64], out_channels=32),
+    rpn_head=dict(in_channels=32, feat_channels=32),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=32),
+        bbox_head=[
+            dict(head, in_channels=32, fc_out_channels=64)
+            for head in _base_.model.roi_head.bbox_head
+        ],
+    ),
+)
+train_cfg = dict(val_interval=100)

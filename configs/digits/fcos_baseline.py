@@ -1,0 +1,29 @@
+"""FCOS baseline on the digit scenes: the student's own training, without a teacher.
+
+Command: python tools/train.py configs/digits/fcos_baseline.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   TAKES_B
+Gives:   work_dirs/fcos_baseline/time_to_target.json
+Row:     none in the paper: shows that the method carries over to FCOS.
+"""
+
+_base_ = './retinanet_baseline.py'
+
+model = dict(
+    type='FCOS',
+    bbox_head=dict(
+        _delete_=True,
+        type='FCOSHead',
+        num_classes=10,
+        in_channels=48,
+        feat_channels=48,
+        stacked_convs=2,
+        norm_cfg=_base_.norm_cfg,
+        strides=[8, 16, 32],
+        regress_ranges=((-1, 24), (24, 48), (48, 1e8)),
+        center_sampling=True,
+        norm_on_bbox=True,
+        centerness_on_reg=True,
+        loss_bbox=dict(type='GIoULoss', loss_weight=1.0),
+    ),
+)

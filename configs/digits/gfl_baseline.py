@@ -1,0 +1,28 @@
+"""GFL baseline on the digit scenes: the student's own training, without a teacher.
+
+Command: python tools/train.py configs/digits/gfl_baseline.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   TAKES_B
+Gives:   work_dirs/gfl_baseline/time_to_target.json
+Row:     none in the paper: shows that the method carries over to GFL.
+"""
+
+_base_ = './atss_baseline.py'
+
+model = dict(
+    type='GFL',
+    bbox_head=dict(
+        _delete_=True,
+        type='GFLHead',
+        num_classes=10,
+        in_channels=48,
+        feat_channels=48,
+        stacked_convs=2,
+        norm_cfg=_base_.norm_cfg,
+        reg_max=8,
+        anchor_generator=_base_.model.bbox_head.anchor_generator,
+        loss_cls=dict(type='QualityFocalLoss', use_sigmoid=True, beta=2.0, loss_weight=1.0),
+        loss_dfl=dict(type='DistributionFocalLoss', loss_weight=0.25),
+        loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
+    ),
+)

@@ -1,0 +1,42 @@
+"""Mask R-CNN baseline on the digit scenes: the student's own training, without a teacher.
+
+Command: python tools/train.py configs/digits/mask_rcnn_baseline.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   TAKES_B
+Gives:   work_dirs/mask_rcnn_baseline/time_to_target.json
+Row:     none in the paper: shows that the method carries over to Mask R-CNN.
+"""
+
+_base_ = './faster_rcnn_baseline.py'
+
+_load = [
+    dict(type='LoadImageFromFile', backend_args=None),
+    dict(type='Resize', scale=(128, 128), keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+]
+train_pipeline = [*_load, dict(type='PackDetInputs')]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+
+model = dict(
+    type='MaskRCNN',
+    data_preprocessor=dict(pad_mask=True),
+    roi_head=dict(
+        mask_roi_extractor=dict(
+            type='SingleRoIExtractor',
+            roi_layer=dict(type='RoIAlign', output_size=14, sampling_ratio=0),
+            out_channels=48,
+            finest_scale=16,
+            featmap_strides=[4, 8, 16, 32],
+        ),
+        mask_head=dict(
+            type='FCNMaskHead',
+            num_convs=1,
+            in_channels=48,
+            conv_out_channels=48,
+            num_classes=10,
+            loss_mask=dict(type='CrossEntropyLoss', use_mask=True, loss_weight=1.0),
+        ),
+    ),
+    train_cfg=dict(rcnn=dict(mask_size=28)),
+    test_cfg=dict(rcnn=dict(mask_thr_binary=0.5)),
+)

@@ -1,0 +1,34 @@
+"""RTMDet baseline on the digit scenes: the student's own training, without a teacher.
+
+Command: python tools/train.py configs/digits/rtmdet_baseline.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   TAKES_B
+Gives:   work_dirs/rtmdet_baseline/time_to_target.json
+Row:     none in the paper: shows that the method carries over to RTMDet.
+"""
+
+_base_ = './retinanet_baseline.py'
+
+model = dict(
+    type='RTMDet',
+    bbox_head=dict(
+        _delete_=True,
+        type='RTMDetHead',
+        num_classes=10,
+        in_channels=48,
+        feat_channels=48,
+        stacked_convs=2,
+        norm_cfg=_base_.norm_cfg,
+        with_objectness=False,
+        anchor_generator=dict(type='MlvlPointGenerator', offset=0, strides=[8, 16, 32]),
+        bbox_coder=dict(type='DistancePointBBoxCoder'),
+        loss_cls=dict(type='QualityFocalLoss', use_sigmoid=True, beta=2.0, loss_weight=1.0),
+        loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
+    ),
+    train_cfg=dict(
+        _delete_=True,
+        assigner=dict(type='DynamicSoftLabelAssigner', topk=13),
+        allowed_border=-1,
+        pos_weight=-1,
+    ),
+)

@@ -1,0 +1,16 @@
+"""Weak RTMDet teacher on the digit scenes: the student's architecture, half as wide.
+
+Command: python tools/train.py configs/digits/rtmdet_teacher.py --seed 0
+Needs:   python tools/make_digit_scenes.py
+Takes:   TAKES_T
+Gives:   work_dirs/rtmdet_teacher/iter_900.pth
+"""
+
+_base_ = './rtmdet_baseline.py'
+
+model = dict(
+    backbone=dict(base_channels=8, stem_channels=8),
+    neck=dict(in_channels=[8, 16, 32, 64], out_channels=32),
+    bbox_head=dict(in_channels=32, feat_channels=32),
+)
+train_cfg = dict(max_iters=900, val_interval=100)

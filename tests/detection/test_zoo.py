@@ -1,0 +1,123 @@
+"""The five lines on top of stock MMDetection configs: built, and trained for one iteration."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import Runner
+
+import w2s_mm.detection  # noqa: F401  (registers the students)
+from w2s_mm.core.errors import W2SError
+
+BASE = Path(__file__).parents[2] / 'configs/_base_/w2s_detection.py'
+R18 = 'model = dict(backbone=dict(depth=18), neck=dict(in_channels=[64, 128, 256, 512]))'
+FIT = {
+    'retinanet/retinanet_r50_fpn_1x_coco.py': ('W2SRetinaNet', 'distill_head', R18),
+    'atss/atss_r50_fpn_1x_coco.py': ('W2SATSS', 'distill_head', R18),
+    'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py': ('W2SFCOS', 'distill_head', R18),
+    'gfl/gfl_r50_fpn_1x_coco.py': ('W2SGFL', 'distill_head', R18),
+    'rtmdet/rtmdet_s_8xb32-300e_coco.py': (
+        'W2SRTMDet',
+        'distill_head',
+        'model = dict(backbone=dict(widen_factor=0.25), neck=dict(in_channels=[64, 128, 256]))',
+    ),
+    'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py': ('W2SFasterRCNN', 'roi_distill_head', R18),
+    'faster_rcnn/faster-rcnn_r50-caffe_c4-1x_coco.py': ('W2SFasterRCNN', 'roi_distill_head', ''),
+    'mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py': ('W2SMaskRCNN', 'roi_distill_head', R18),
+    'cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py': ('W2SCascadeRCNN', 'roi_distill_head', R18),
+    'cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py': (
+        'W2SCascadeRCNN',
+        'roi_distill_head',
+        R18,
+    ),
+}
+UNFIT = {
+    'vfnet/vfnet_r50_fpn_1x_coco.py': ('DenseDistillHead', 'in training than in evaluation'),
+    'tood/tood_r50_fpn_1x_coco.py': ('DenseDistillHead', 'class probabilities'),
+    'foveabox/fovea_r50_fpn_4xb4-1x_coco.py': ('DenseDistillHead', 'not known here'),
+    'autoassign/autoassign_r50-caffe_fpn_1x_coco.py': ('DenseDistillHead', 'not known here'),
+    'ssd/ssd300_coco.py': ('DenseDistillHead', 'softmax'),
+    'yolox/yolox_s_8xb8-300e_coco.py': ('DenseDistillHead', 'no dense head'),
+    'yolo/yolov3_d53_8xb8-320-273e_coco.py': ('DenseDistillHead', 'no dense head'),
+    'detr/detr_r50_8xb2-150e_coco.py': ('DenseDistillHead', 'no dense head'),
+    'centernet/centernet_r18_8xb16-crop512-140e_coco.py': ('DenseDistillHead', 'no dense head'),
+    'sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py': ('RoIDistillHead', 'more than features and RoIs'),
+    'sabl/sabl-faster-rcnn_r50_fpn_1x_coco.py': ('RoIDistillHead', 'no box deltas'),
+    'fast_rcnn/fast-rcnn_r50_fpn_1x_coco.py': ('RoIDistillHead', 'has no rpn_head'),
+}
+
+
+def build(model):
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        return revert_sync_batchnorm(MODELS.build(model))
+
+
+@pytest.fixture
+def batch(make_raw):
+    """Two images of 96 px with boxes, and masks for those who want them."""
+    data = make_raw(sizes=((96, 96), (96, 64)))
+    for sample in data['data_samples']:
+        height, width = sample.img_shape
+        sample.gt_instances.masks = BitmapMasks(
+            [torch.ones(height, width).byte().numpy()] * len(sample.gt_instances), height, width
+        )
+    return data
+
+
+@pytest.mark.parametrize('stock', FIT)
+def test_five_lines_distil_a_stock_config(stock, batch, tmp_path):
+    student_type, head, weaker = FIT[stock]
+    (tmp_path / 'weaker.py').write_text(f"_base_ = 'mmdet::{stock}'\n{weaker}\n")
+    teacher = build(Config.fromfile(tmp_path / 'weaker.py').model)
+    teacher.init_weights = None  # weights as drawn: nothing is downloaded
+    torch.save({'state_dict': teacher.state_dict()}, tmp_path / 'weaker.pth')
+    (tmp_path / 'mine.py').write_text(
+        f"""_base_ = ['mmdet::{stock}', '{BASE}']
+model = dict(
+    type='{student_type}',
+    teacher=dict(config='{tmp_path}/weaker.py', checkpoint='{tmp_path}/weaker.pth'),
+    distill_head=_base_.{head},
+)
+default_hooks = _base_.w2s_hooks
+"""
+    )
+    cfg = Config.fromfile(tmp_path / 'mine.py')
+    # An untrained teacher is sure of nothing: let everything take part.
+    cfg.model.distill_head.loss_cls.score_thr = 1e-6
+    student = build(cfg.model).train()
+    assert (
+        student.state_dict().keys()
+        == build(get_config(f'mmdet::{stock}').model).state_dict().keys()
+    )
+    student.prepare_teacher()
+    student.set_distillation(2.0, 2.0)
+    wrapper = Runner.build_optim_wrapper(
+        SimpleNamespace(model=student), dict(cfg.optim_wrapper, type='OptimWrapper')
+    )
+    before = [parameter.clone() for parameter in student.parameters()]
+    log = student.train_step(batch, wrapper)
+    terms = {name: value for name, value in log.items() if 'distill' in name}
+    stages = 3 if student_type == 'W2SCascadeRCNN' else 1
+    assert len(terms) == 2 * stages
+    assert all(torch.isfinite(value) and value > 0 for value in terms.values()), terms
+    assert torch.isfinite(log['loss'])
+    assert any(not torch.equal(a, b) for a, b in zip(before, student.parameters(), strict=True))
+
+
+@pytest.mark.parametrize('stock', UNFIT)
+def test_families_that_do_not_fit_are_refused_with_the_reason(stock):
+    head, reason = UNFIT[stock]
+    losses = dict(loss_bbox=dict(type='BoxDistillLoss'))
+    if head == 'DenseDistillHead':
+        losses['loss_cls'] = dict(type='FocalLogitDistillLoss')
+    else:
+        losses['loss_cls'] = dict(type='SoftmaxKLDistillLoss')
+    model = build(get_config(f'mmdet::{stock}').model)
+    with pytest.raises(W2SError, match=reason):
+        MODELS.build(dict(type=head, **losses)).check(model, model)
