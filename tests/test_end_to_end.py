@@ -1,4 +1,4 @@
-"""Whole runs of the training command on small digit scenes: contracts 1, 2 and 4 on a detector."""
+"""Whole runs of the training command on small digit scenes: contracts 1, 2 and 4 on detectors."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from w2s_mm.datasets.digit_scenes import write_digit_scenes
 from w2s_mm.engine.train import train
 
 CONFIGS = Path(__file__).parents[1] / 'configs/digits'
+CONTRACTS = ('retinanet', 'faster_rcnn')  # one stage, two stages
+FAMILIES = ('atss', 'fcos', 'gfl', 'rtmdet', 'mask_rcnn', 'cascade_rcnn')
 
 
 @pytest.fixture(scope='module')
@@ -24,10 +26,15 @@ def scenes(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope='module', params=CONTRACTS)
+def family(request) -> str:
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def teacher(scenes, tmp_path_factory) -> Path:
+def teacher(family, scenes, tmp_path_factory) -> Path:
     work_dir = tmp_path_factory.mktemp('teacher')
-    run('retinanet_teacher', work_dir, scenes)
+    run(f'{family}_teacher', work_dir, scenes)
     return work_dir / 'iter_6.pth'
 
 
@@ -60,11 +67,11 @@ def run(config: str, work_dir: Path, scenes: Path, *options: str, resume: bool =
     return torch.load(work_dir / 'iter_6.pth', weights_only=False)
 
 
-def student_options(teacher: Path, *more: str) -> tuple[str, ...]:
+def student_options(family: str, teacher: Path, *more: str) -> tuple[str, ...]:
     schedule = 'default_hooks.weak_to_strong.schedule'
     return (
         f'model.teacher.checkpoint={teacher}',
-        f'model.teacher.config={CONFIGS}/retinanet_teacher.py',
+        f'model.teacher.config={CONFIGS}/{family}_teacher.py',
         'model.distill_head.loss_cls.score_thr=0.004',  # six iterations make no confident teacher
         'default_hooks.weak_to_strong.reference=0.9',
         f'{schedule}.unit=training',
@@ -81,38 +88,38 @@ def same(a: dict, b: dict) -> bool:
 
 
 def test_switched_off_from_the_command_line_it_is_the_baseline_bit_by_bit(
-    scenes, teacher, tmp_path
+    family, scenes, teacher, tmp_path
 ):
-    base = run('retinanet_baseline', tmp_path / 'base', scenes)
+    base = run(f'{family}_baseline', tmp_path / 'base', scenes)
     off = run(
-        'retinanet_student',
+        f'{family}_student',
         tmp_path / 'off',
         scenes,
-        *student_options(teacher, 'model.gamma=0'),
+        *student_options(family, teacher, 'model.gamma=0'),
     )
     assert same(off, base)
 
 
 def test_distilling_changes_the_weights_and_the_checkpoint_stays_the_plain_detectors(
-    scenes, teacher, tmp_path
+    family, scenes, teacher, tmp_path
 ):
-    base = run('retinanet_baseline', tmp_path / 'base', scenes)
-    ours = run('retinanet_student', tmp_path / 'ours', scenes, *student_options(teacher))
+    base = run(f'{family}_baseline', tmp_path / 'base', scenes)
+    ours = run(f'{family}_student', tmp_path / 'ours', scenes, *student_options(family, teacher))
     assert not same(ours, base)
-    cfg = Config.fromfile(CONFIGS / 'retinanet_baseline.py')
+    cfg = Config.fromfile(CONFIGS / f'{family}_baseline.py')
     init_default_scope('mmdet')
     MODELS.build(cfg.model).load_state_dict(ours['state_dict'], strict=True)
 
 
-def test_resumed_from_the_middle_it_is_the_uninterrupted_run(scenes, teacher, tmp_path):
-    options = student_options(teacher)
-    whole = run('retinanet_student', tmp_path / 'run', scenes, *options)
+def test_resumed_from_the_middle_it_is_the_uninterrupted_run(family, scenes, teacher, tmp_path):
+    options = student_options(family, teacher)
+    whole = run(f'{family}_student', tmp_path / 'run', scenes, *options)
     story = json.loads((tmp_path / 'run' / 'weak_to_strong.json').read_text())
     curve = json.loads((tmp_path / 'run' / 'time_to_target.json').read_text())
     # As if killed after the checkpoint of iteration 4, before its validation.
     (tmp_path / 'run' / 'last_checkpoint').write_text(str(tmp_path / 'run' / 'iter_4.pth'))
     (tmp_path / 'run' / 'iter_6.pth').unlink()
-    again = run('retinanet_student', tmp_path / 'run', scenes, *options, resume=True)
+    again = run(f'{family}_student', tmp_path / 'run', scenes, *options, resume=True)
     assert same(again, whole)
     assert json.loads((tmp_path / 'run' / 'weak_to_strong.json').read_text()) == story
     values = [
@@ -122,13 +129,39 @@ def test_resumed_from_the_middle_it_is_the_uninterrupted_run(scenes, teacher, tm
     assert values == [(point['iter'], point['value']) for point in curve['history']]
 
 
-def test_another_configuration_is_not_resumed_and_nothing_is_lost(scenes, teacher, tmp_path):
-    run('retinanet_baseline', tmp_path / 'run', scenes)
+def test_another_configuration_is_not_resumed_and_nothing_is_lost(
+    family, scenes, teacher, tmp_path
+):
+    run(f'{family}_baseline', tmp_path / 'run', scenes)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*')}
-    argv = arguments('retinanet_student', tmp_path / 'run', scenes, *student_options(teacher))
+    argv = arguments(
+        f'{family}_student', tmp_path / 'run', scenes, *student_options(family, teacher)
+    )
     with pytest.raises(W2SError, match='another configuration'):
         train([*argv, '--resume'])
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*')} == before
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+def test_every_family_trains_with_its_teacher(name, scenes, tmp_path):
+    short = (
+        'train_cfg.max_iters=2',
+        'train_dataloader.batch_size=2',
+        'default_hooks.logger.interval=1',
+    )
+    train(arguments(f'{name}_teacher', tmp_path / 'teacher', scenes, *short))
+    options = student_options(name, tmp_path / 'teacher/iter_2.pth', *short)
+    threshold = 'model.distill_head.loss_cls.score_thr=1e-6'
+    train(arguments(f'{name}_student', tmp_path / 'run', scenes, *options, threshold))
+    log = next((tmp_path / 'run').glob('*/vis_data/scalars.json')).read_text()
+    last = [json.loads(line) for line in log.splitlines() if 'loss' in line][-1]
+    terms = {key: value for key, value in last.items() if key.startswith('loss_distill')}
+    assert len(terms) == (6 if name == 'cascade_rcnn' else 2)
+    assert all(0 < value < float('inf') for value in terms.values()), terms
+    saved = torch.load(tmp_path / 'run/iter_2.pth', weights_only=False)['state_dict']
+    cfg = Config.fromfile(CONFIGS / f'{name}_baseline.py')
+    init_default_scope('mmdet')
+    MODELS.build(cfg.model).load_state_dict(saved, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +174,10 @@ def test_another_configuration_is_not_resumed_and_nothing_is_lost(scenes, teache
         ('train_dataloader.dataset.data_root=not/there/', 'make_digit_scenes'),
     ],
 )
-def test_bad_input_is_refused_before_training(scenes, teacher, tmp_path, option, match):
-    argv = arguments('retinanet_student', tmp_path / 'run', scenes, *student_options(teacher))
+def test_bad_input_is_refused_before_training(family, scenes, teacher, tmp_path, option, match):
+    argv = arguments(
+        f'{family}_student', tmp_path / 'run', scenes, *student_options(family, teacher)
+    )
     with pytest.raises(W2SError, match=match):
         train([*argv, option])
     assert not list((tmp_path / 'run').glob('iter_*.pth'))

@@ -235,6 +235,14 @@ def test_prefix_of_a_ddp_wrapper_is_dropped():
     assert torch.equal(target[0].weight, source[0].weight)
 
 
+def test_batch_counters_may_be_missing_as_in_torchvisions_files():
+    source, target = net(), net()
+    state = source.state_dict()
+    del state['1.num_batches_tracked']
+    load_weights(target, state, 'c.pth')
+    assert torch.equal(target[0].weight, source[0].weight)
+
+
 def test_every_disagreement_is_named_and_nothing_is_loaded():
     target = net()
     before = copy.deepcopy(target.state_dict())

@@ -190,6 +190,53 @@ def test_batch_norm_is_folded_into_the_convolutions(teacher):
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in teacher.model.modules())
 
 
+@pytest.fixture
+def two_stage(faster_rcnn, save_teacher):
+    """A Faster R-CNN: it cannot be asked with images alone."""
+    return FrozenTeacher(**save_teacher(faster_rcnn()))
+
+
+def test_features_of_a_two_stage_teacher_are_folded(two_stage):
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in two_stage.model.backbone.modules())
+
+
+def test_folded_two_stage_detector_predicts_what_it_did(two_stage, build, make_raw):
+    whole = plain(build, two_stage)
+    folded = _folded(plain(build, two_stage))
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in whole.modules())
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    expected, found = (model.test_step(make_raw()) for model in (whole, folded))
+    assert sum(len(result.pred_instances) for result in expected) > 10
+    for a, b in zip(found, expected, strict=True):
+        a, b = a.pred_instances, b.pred_instances
+        torch.testing.assert_close(a.bboxes, b.bboxes, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(a.scores, b.scores, rtol=1e-3, atol=1e-3)
+        assert torch.equal(a.labels, b.labels)
+
+
+def test_folded_two_stage_teacher_has_the_features_of_the_plain_one(two_stage, build):
+    images = torch.randn(2, 3, 96, 64)
+    with torch.no_grad():
+        expected = plain(build, two_stage).extract_feat(images)
+        found = two_stage.model.extract_feat(images)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize('kind', ['DCN', 'DCNv2'])
+def test_deformable_convolutions_answer_like_the_plain_model(make_teacher, build, kind):
+    changes = {
+        'backbone.depth': 50,
+        'neck.in_channels': [64, 128],
+        'backbone.dcn': dict(type=kind, deform_groups=1, fallback_on_stride=False),
+        'backbone.stage_with_dcn': (False, False, True),
+    }
+    teacher = FrozenTeacher(**make_teacher(changes))
+    torch.testing.assert_close(
+        answers(teacher.model), answers(plain(build, teacher)), rtol=1e-3, atol=1e-3
+    )
+
+
 def test_norms_that_share_a_convolution_are_left_alone():
     class Shared(torch.nn.Module):
         def __init__(self):

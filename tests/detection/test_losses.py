@@ -5,7 +5,7 @@ import torch
 from torch.autograd import gradcheck
 
 from w2s_mm.core.errors import W2SError
-from w2s_mm.detection import BoxDistillLoss, FocalLogitDistillLoss
+from w2s_mm.detection import BoxDistillLoss, FocalLogitDistillLoss, SoftmaxKLDistillLoss
 
 LOGITS = dict(size=(5, 4), seed=3)
 CASES = [(T, focal) for T in (1.0, 2.0) for focal in (0.0, 1.0, 2.0)]
@@ -96,6 +96,36 @@ def test_focal_logit_stays_finite_for_extreme_logits():
     assert student.grad.isfinite().all()
 
 
+def softmax_kl(student, teacher, T, n):
+    """The formula of the docstring, one number at a time."""
+    total = 0.0
+    for rows in zip(student.tolist(), teacher.tolist(), strict=True):
+        powers = [[math.exp(z / T) for z in row] for row in rows]
+        q, p = ([power / sum(row) for power in row] for row in powers)
+        total += sum(b * math.log(b / a) for a, b in zip(q, p, strict=True))
+    return T**2 * total / n
+
+
+@pytest.mark.parametrize('T', [1.0, 2.0, 6.0])
+def test_softmax_kl_value_and_gradient(T):
+    student, teacher = randn((5, 4), 0).requires_grad_(), randn((5, 4), 1).requires_grad_()
+    loss = SoftmaxKLDistillLoss(loss_weight=1.5)(student, teacher, T, torch.tensor(3.0))
+    assert loss.item() == pytest.approx(1.5 * softmax_kl(student, teacher, T, 3), rel=1e-12)
+    loss.backward()
+    difference = (student.detach() / T).softmax(-1) - (teacher.detach() / T).softmax(-1)
+    torch.testing.assert_close(student.grad, 1.5 * T * difference / 3)
+    assert teacher.grad is None
+
+
+def test_softmax_kl_is_zero_where_student_equals_teacher():
+    teacher = randn((5, 4), 1)
+    student = teacher.clone().requires_grad_()
+    loss = SoftmaxKLDistillLoss()(student, teacher, 2.0, torch.tensor(1.0))
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-12)
+    torch.testing.assert_close(student.grad, torch.zeros_like(student), rtol=0, atol=1e-12)
+
+
 def l1(student, teacher, weight, n):
     rows = zip(student.tolist(), teacher.tolist(), weight.tolist(), strict=True)
     return sum(w * sum(abs(a - b) for a, b in zip(s, t, strict=True)) for s, t, w in rows) / n
@@ -151,9 +181,23 @@ def test_boxes_agree_at_zero(mode):
     assert loss.item() == pytest.approx(0, abs=1e-6)
 
 
+def test_giou_of_boxes_turned_inside_out_stays_in_its_range():
+    """RTMDet's distances may be negative (its stock tiny and small models take no exp)."""
+    x = [[4.0, 20.0], [20.0, 4.0]]  # upright, inside out
+    kinds = torch.tensor([[a[0], b[0], a[1], b[1]] for a in x for b in x])
+    pairs = torch.cartesian_prod(torch.arange(4), torch.arange(4)).T
+    student = kinds[pairs[0]] + 1.0
+    for i in range(len(student)):
+        row = student[i : i + 1].clone().requires_grad_()
+        loss = BoxDistillLoss('giou')(row, kinds[pairs[1][i : i + 1]], torch.ones(1), 1.0)
+        loss.backward()
+        assert 0 <= loss <= 2
+        assert row.grad.isfinite().all()
+
+
 def apply(criterion, student, teacher, n=1.0):
     n = torch.tensor(n, dtype=torch.float64)
-    if isinstance(criterion, FocalLogitDistillLoss):
+    if isinstance(criterion, (FocalLogitDistillLoss, SoftmaxKLDistillLoss)):
         return criterion(student, teacher, 2.0, n)
     return criterion(student, teacher, student.new_ones(len(student)), n)
 
@@ -161,10 +205,11 @@ def apply(criterion, student, teacher, n=1.0):
 CRITERIA = [
     FocalLogitDistillLoss(),
     FocalLogitDistillLoss(focal=0),
+    SoftmaxKLDistillLoss(),
     BoxDistillLoss('l1'),
     BoxDistillLoss('giou'),
 ]
-NAMES = ['focal', 'bce', 'l1', 'giou']
+NAMES = ['focal', 'bce', 'kl', 'l1', 'giou']
 
 
 @pytest.mark.parametrize('criterion', CRITERIA, ids=NAMES)
@@ -203,7 +248,7 @@ def test_teacher_takes_no_part_in_the_shape_of_the_state(criterion):
 @pytest.mark.parametrize('weight', [0.0, 2.5])
 def test_loss_weight_scales(weight):
     student, teacher, one = boxes(0), boxes(1), torch.tensor(1.0)
-    for kind in (FocalLogitDistillLoss, BoxDistillLoss):
+    for kind in (FocalLogitDistillLoss, SoftmaxKLDistillLoss, BoxDistillLoss):
         torch.testing.assert_close(
             apply(kind(loss_weight=weight), student, teacher),
             weight * apply(kind(), student, teacher),
@@ -220,6 +265,11 @@ def test_loss_weight_scales(weight):
         (FocalLogitDistillLoss, {'focal': 0.5}, 'focal is 0.5'),
         (FocalLogitDistillLoss, {'focal': -1}, 'focal is -1'),
         (FocalLogitDistillLoss, {'loss_weight': -1}, 'loss_weight is -1'),
+        (SoftmaxKLDistillLoss, {'score_thr': 0.0}, 'score_thr is 0.0'),
+        (SoftmaxKLDistillLoss, {'score_thr': 1.0}, 'score_thr is 1.0'),
+        (SoftmaxKLDistillLoss, {'score_thr': math.nan}, 'score_thr is nan'),
+        (SoftmaxKLDistillLoss, {'loss_weight': -0.5}, 'loss_weight is -0.5'),
+        (SoftmaxKLDistillLoss, {'loss_weight': math.nan}, 'loss_weight is nan'),
         (BoxDistillLoss, {'mode': 'iou'}, "mode is 'iou'.*l1.*giou"),
         (BoxDistillLoss, {'loss_weight': math.nan}, 'loss_weight is nan'),
     ],

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from .errors import W2SError
 
+BATCH_COUNTER = '.num_batches_tracked'
 _MAX_NAMED = 8
 _MODEL_ZOOS = ('torchvision://', 'open-mmlab://', 'openmmlab://')
 # torch names what it refuses and then advises to allow it, which is no advice for a user.
@@ -165,12 +166,18 @@ def load_checkpoint(
 def load_weights(model: torch.nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
     """Load ``state`` into ``model``; every key and every shape must agree.
 
+    A file may lack the batch counters of its norms, as torchvision's older ones do: no prediction
+    depends on them.
+
     Raises:
         W2SError: Keys are missing, unexpected, or of another shape; the message names them.
     """
     if all(key.startswith('module.') for key in state):  # saved from inside a DDP wrapper
         state = {key.removeprefix('module.'): value for key, value in state.items()}
     own = model.state_dict()
+    counters = {k: v for k, v in own.items() if k.endswith(BATCH_COUNTER) and k not in state}
+    if counters:
+        state = {**state, **counters}
     missing = [key for key in own if key not in state]
     unexpected = [key for key in state if key not in own]
     misshaped = [

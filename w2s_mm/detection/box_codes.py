@@ -9,19 +9,11 @@ from mmdet.models.dense_heads import (
     FCOSHead,
     GFLHead,
     RTMDetHead,
-    TOODHead,
-    VFNetHead,
 )
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, DistancePointBBoxCoder
 from torch import Tensor
 
 from w2s_mm.core.errors import W2SError
-
-# Heads whose outputs mean something else than their class promises, and why.
-UNFIT = {
-    VFNetHead: 'it gives other outputs in training than in evaluation',
-    TOODHead: 'it gives class probabilities and decoded boxes, not logits and deltas',
-}
 
 
 class BoxCode(Protocol):
@@ -93,9 +85,6 @@ def box_code(head: Any) -> BoxCode:
     Raises:
         W2SError: Not in a way that is known here.
     """
-    for unfit, why in UNFIT.items():
-        if isinstance(head, unfit):
-            raise W2SError(f'{type(head).__name__} cannot be distilled: {why}.')
     if isinstance(head, GFLHead):
         return _DistanceDistributions(head)
     if isinstance(head.bbox_coder, DistancePointBBoxCoder):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from mmdet.models.dense_heads import TOODHead, VFNetHead
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 
@@ -16,6 +17,11 @@ from .box_codes import box_code, comparable, described, rescaled
 
 Levels = Sequence[Tensor]
 
+# Heads whose outputs mean something else than their class promises, and why.
+_UNFIT = {
+    VFNetHead: 'it gives other outputs in training than in evaluation',
+    TOODHead: 'it gives class probabilities and decoded boxes, not logits and deltas',
+}
 _NEEDED = ('prior_generator', 'bbox_coder', 'num_classes', 'use_sigmoid_cls', 'cls_out_channels')
 
 
@@ -49,6 +55,9 @@ def check_dense(ours: Any, theirs: Any, loss_bbox: nn.Module | None, names: Sequ
                 f'{who} has no dense head that can be compared (it lacks {", ".join(lacks)}). '
                 f'Expected heads with sigmoid class scores and priors for both teacher and student.'
             )
+        for unfit, why in _UNFIT.items():
+            if isinstance(head, unfit):
+                raise W2SError(f'{type(head).__name__} cannot be distilled: {why}.')
     for what, found, expected in _facts(ours, theirs):
         if found != expected:
             raise W2SError(
@@ -113,13 +122,13 @@ def compare_dense(
         W2SError: The two heads gave maps of different shapes.
     """
     scores, boxes = output
-    for ours, theirs in ((scores, answer.scores),) + ((boxes, answer.boxes),) * bool(loss_bbox):
-        if [m.shape for m in ours] != [m.shape for m in theirs]:
-            raise W2SError(
-                f'Head outputs differ in shape: teacher {[tuple(m.shape) for m in theirs]}, '
-                f'student {[tuple(m.shape) for m in ours]}. Choose a teacher with the same '
-                f'classes, anchors and strides.'
-            )
+    # Boxes may be written in other numbers of channels (GFL's distributions).
+    if [m.shape for m in scores] != [m.shape for m in answer.scores]:
+        raise W2SError(
+            f'Head outputs differ in shape: teacher {[tuple(m.shape) for m in answer.scores]}, '
+            f'student {[tuple(m.shape) for m in scores]}. Choose a teacher with the same '
+            f'classes, anchors and strides.'
+        )
     logits, teacher_logits = (flatten(m, head.cls_out_channels) for m in (scores, answer.scores))
     best = full_precision(teacher_logits).amax(-1).sigmoid()
     confident = (best >= loss_cls.score_thr).nonzero().squeeze(-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+import torch
 import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
@@ -181,5 +182,12 @@ class BoxDistillLoss(nn.Module):
         else:
             from torchvision.ops import generalized_box_iou_loss
 
+            # Distances may be negative (RTMDet without exp_on_reg): then there is no box to
+            # follow, and the student's has no size below zero.
+            weight = weight * (teacher[:, 2:] > teacher[:, :2]).all(-1)
+            student, teacher = (
+                torch.cat([box[:, :2], torch.maximum(box[:, :2], box[:, 2:])], dim=1)
+                for box in (student, teacher)
+            )
             loss = generalized_box_iou_loss(student, teacher, reduction='none')
         return self.loss_weight * (weight * loss).sum() / normalizer

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
 from mmengine.registry import MODELS
+from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
@@ -124,9 +125,9 @@ class RoIDistillHead(DistillHead):
         heads = _heads(model)
         stages = []
         for index, stage in enumerate(_stages(student)):
-            if not tape[stage.extractor]:
+            if not tape[stage.head]:
                 break  # no proposals were left for this stage
-            rois = tape[stage.extractor][0].args[1]
+            rois, _ = _last_pass(tape, stage)
             which = min(index, len(heads) - 1)
             given = model.roi_head._bbox_forward(*_stage_args(model, which), features, rois)
             stages.append(RoIOutput(given['cls_score'], given['bbox_pred'], heads[which]))
@@ -145,9 +146,9 @@ class RoIDistillHead(DistillHead):
         for index, (stage, head) in enumerate(zip(stages, heads, strict=True)):
             prefix = f's{index}.' if len(stages) > 1 else ''
             if index < len(answer.stages):
-                extracted, given = tape[stage.extractor][0], tape[stage.head][0].output
+                rois, given = _last_pass(tape, stage)
                 ours = RoIOutput(given[0], given[1], head)
-                rois, theirs = extracted.args[1], answer.stages[index]
+                theirs = answer.stages[index]
             else:  # zero, and the other ranks still hear how many RoIs this one had
                 ours = theirs = _nothing(head, answer.stages[0].logits)
                 rois = ours.logits.new_zeros(0, 5)
@@ -184,13 +185,23 @@ class RoIDistillHead(DistillHead):
 
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
         """Of the class probabilities, at the RoIs where a foreground class is confident."""
-        calls = [call for stage in _stages(model) for call in tape[stage.head][:1]]
+        calls = [call for stage in _stages(model) for call in tape[stage.head][-1:]]
         if not calls:  # no proposals
             return torch.zeros(0)
         logits = full_precision(torch.cat([call.output[0] for call in calls]))
         probabilities = logits.softmax(-1)
         confident = probabilities[:, :-1].amax(-1) >= self.loss_cls.score_thr
         return torch.special.entr(probabilities[confident]).sum(-1)
+
+
+def _last_pass(tape: Tape, stage: Stage) -> tuple[Tensor, Any]:
+    """RoIs of a stage, and what its head gave for them.
+
+    A sampler may have run both before, on its candidates (OHEM); a mask head that shares the
+    extractor runs it after.
+    """
+    calls = tape[stage.head]
+    return tape[stage.extractor][len(calls) - 1].args[1], calls[-1].output
 
 
 def _is_cascade(model: Any) -> bool:
@@ -259,8 +270,9 @@ def _check_two_stage(model: Any, with_boxes: bool) -> None:
                 f'boxes alone with model.distill_head.loss_bbox=None.'
             )
         pooled = tuple(model.get_submodule(stage.extractor).roi_layers[0].output_size)
-        wanted = tuple(head.roi_feat_size)
-        if not (model.roi_head.with_shared_head or head.with_avg_pool or pooled == wanted):
+        wanted = to_2tuple(head.roi_feat_size)
+        averages = getattr(head, 'with_avg_pool', False)
+        if not (model.roi_head.with_shared_head or averages or pooled == wanted):
             raise W2SError(
                 f"{name}'s RoI extractor gives {pooled[0]} x {pooled[1]} and its bbox_head expects "
                 f'{wanted[0]} x {wanted[1]}: they do not fit each other. Use the config that the '

@@ -1,0 +1,253 @@
+"""Boxes as each dense head writes them, against what MMDetection itself reads in them."""
+
+import math
+
+import pytest
+import torch
+from mmdet.models.task_modules.coders import (
+    DeltaXYWHBBoxCoder,
+    DistancePointBBoxCoder,
+    LegacyDeltaXYWHBBoxCoder,
+    TBLRBBoxCoder,
+)
+from mmengine.config import ConfigDict
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.detection import BoxDistillLoss
+from w2s_mm.detection.box_codes import box_code, comparable, described, rescaled
+from w2s_mm.detection.dense import _priors_and_strides, check_dense, flatten
+
+CASES = {
+    'RetinaNet': ('RetinaNet', {}),
+    'ATSS': ('ATSS', {}),
+    'FCOS in strides': ('FCOS', {'bbox_head.norm_on_bbox': True}),
+    'FCOS in pixels': ('FCOS', {'bbox_head.norm_on_bbox': False}),
+    'GFL': ('GFL', {}),
+    'RTMDet': ('RTMDet', {}),
+    'RTMDet, exp': ('RTMDet', {'bbox_head.exp_on_reg': True}),
+}
+
+
+@pytest.fixture
+def make_model(detector, build, save_teacher):
+    """``make_model(family, changes)``: a detector whose boxes differ from place to place."""
+
+    def model(family, changes=None):
+        arguments = save_teacher(detector(family, changes))
+        made = build(arguments['config'])
+        made.load_state_dict(torch.load(arguments['checkpoint'])['state_dict'])
+        return made.eval()
+
+    return model
+
+
+@pytest.fixture
+def images():
+    return torch.randn(2, 3, 64, 96)
+
+
+def rows_of(head, maps):
+    """What DenseDistillHead compares: code, encoded boxes, priors and strides of every place."""
+    code = box_code(head)
+    priors, strides = (x.repeat(2, 1) for x in _priors_and_strides(head, maps))
+    return code, code.encoded(flatten(maps, code.channels), strides), priors, strides
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_corners_are_mmdetections_own_boxes(make_model, images, case):
+    model = make_model(*CASES[case])
+    head = model.bbox_head
+    head.bbox_coder.clip_border = False
+    with torch.no_grad():
+        scores, boxes, *others = model(images, mode='tensor')
+        code, encoded, priors, strides = rows_of(head, boxes)
+        # Class 0 everywhere, in an order that keeps the places in theirs.
+        for level in scores:
+            level.fill_(-20.0)
+            places = level[0, 0].numel() * head.num_base_priors
+            falling = torch.linspace(4.0, 1.0, places).view(*level.shape[-2:], -1)
+            level.view(2, head.num_base_priors, -1, *level.shape[-2:])[:, :, 0] = falling.permute(
+                2, 0, 1
+            )
+        metas = [{'img_shape': (64, 96), 'scale_factor': (1.0, 1.0)}] * 2
+        config = ConfigDict(score_thr=0.5, nms_pre=10_000, min_bbox_size=-1)
+        predicted = head.predict_by_feat(
+            scores, boxes, *others, batch_img_metas=metas, cfg=config, with_nms=False
+        )
+    expected = torch.cat([result.bboxes for result in predicted])
+    assert len(expected) == len(priors) == 2 * head.num_base_priors * (8 * 12 + 4 * 6)
+    assert expected.std(0).min() > 1
+    torch.testing.assert_close(code.corners(priors, encoded, strides), expected)
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_encoded_numbers_have_a_scale_near_one(make_model, images, case):
+    head = (model := make_model(*CASES[case])).bbox_head
+    with torch.no_grad():
+        _, encoded, _, strides = rows_of(head, model(images, mode='tensor')[1])
+    assert set(strides.unique().tolist()) == {8.0, 16.0}
+    assert encoded.shape == (len(strides), 4)
+    assert 0.05 < encoded.abs().mean() < 20
+
+
+@pytest.mark.parametrize('norm_on_bbox', [True, False])
+def test_fcos_says_the_same_in_training_and_in_evaluation(make_model, images, norm_on_bbox):
+    model = make_model('FCOS', {'bbox_head.norm_on_bbox': norm_on_bbox})
+    head = model.bbox_head
+    raw, encoded, corners = [], [], []
+    with torch.no_grad():
+        features = model.extract_feat(images)
+        for training in (True, False):
+            head.train(training)
+            maps = head(features)[1]
+            raw.append(torch.cat([level.flatten() for level in maps]))
+            code, numbers, priors, strides = rows_of(head, maps)
+            encoded.append(numbers)
+            corners.append(code.corners(priors, numbers, strides))
+    assert torch.equal(*raw) != norm_on_bbox  # the raw outputs do differ
+    torch.testing.assert_close(*encoded)
+    torch.testing.assert_close(*corners)
+
+
+def test_gfl_encodes_the_mean_of_each_distribution_in_strides(make_model, images):
+    model = make_model('GFL')
+    head = model.bbox_head
+    with torch.no_grad():
+        maps = model(images, mode='tensor')[1]
+    code, encoded, priors, strides = rows_of(head, maps)
+    corners = code.corners(priors, encoded, strides)
+    assert code.channels == 4 * 9
+    rows = flatten(maps, 36).view(-1, 4, 9).double().tolist()
+    for place in range(0, len(rows), 37):
+        means = []
+        for logits in rows[place]:
+            powers = [math.exp(z) for z in logits]
+            means.append(sum(i * power for i, power in enumerate(powers)) / sum(powers))
+        assert encoded[place].tolist() == pytest.approx(means, rel=1e-5)
+        left, top, right, bottom = (mean * strides[place].item() for mean in means)
+        x1, y1, x2, y2 = priors[place].tolist()
+        x, y = (x1 + x2) / 2, (y1 + y2) / 2
+        expected = [x - left, y - top, x + right, y + bottom]
+        assert corners[place].tolist() == pytest.approx(expected, rel=1e-4, abs=1e-3)
+
+
+def test_anchor_heads_are_read_with_their_own_coder(make_model, images):
+    head = (model := make_model('RetinaNet')).bbox_head
+    with torch.no_grad():
+        maps = model(images, mode='tensor')[1]
+    code, encoded, priors, strides = rows_of(head, maps)
+    assert torch.equal(encoded, flatten(maps, 4))
+    assert torch.equal(
+        code.corners(priors, encoded, strides), head.bbox_coder.decode(priors, encoded)
+    )
+
+
+ANCHOR = dict(type='AnchorGenerator', ratios=[1.0], octave_base_scale=8, scales_per_octave=1)
+SMALL = dict(num_classes=3, in_channels=16, feat_channels=16, stacked_convs=1, strides=[8, 16])
+NORM = dict(type='GN', num_groups=4)
+REFUSED = {
+    'VFNetHead': (
+        dict(**SMALL, regress_ranges=((-1, 24), (24, 1e8)), norm_cfg=NORM),
+        'other outputs in training than in evaluation',
+    ),
+    'TOODHead': (
+        dict(
+            num_classes=3,
+            in_channels=16,
+            feat_channels=16,
+            stacked_convs=1,
+            anchor_generator={**ANCHOR, 'strides': [8, 16]},
+            norm_cfg=NORM,
+        ),
+        'class probabilities and decoded boxes',
+    ),
+    'FoveaHead': (
+        dict(**SMALL, base_edge_list=(16, 32), scale_ranges=((8, 32), (16, 64))),
+        'not known here',
+    ),
+    'AutoAssignHead': (
+        dict(
+            **SMALL,
+            regress_ranges=((-1, 24), (24, 1e8)),
+            norm_cfg=NORM,
+            loss_bbox=dict(type='GIoULoss', loss_weight=5.0),
+        ),
+        'not known here',
+    ),
+    'RepPointsHead': (
+        dict(
+            num_classes=3,
+            in_channels=16,
+            feat_channels=18,
+            point_feat_channels=18,
+            stacked_convs=1,
+            point_strides=[8, 16],
+        ),
+        'not known here',
+    ),
+}
+
+
+@pytest.mark.parametrize('kind', REFUSED)
+def test_heads_whose_outputs_mean_something_else_are_refused_with_the_reason(build, kind):
+    arguments, reason = REFUSED[kind]
+    head = build({'type': kind, **arguments})
+    with pytest.raises(W2SError, match=reason) as refused:
+        check_dense(head, head, BoxDistillLoss(), ['student', 'teacher'])
+    assert kind in str(refused.value)
+    if reason == 'not known here':
+        assert 'model.distill_head.loss_bbox=None' in str(refused.value)
+
+
+DELTAS = DeltaXYWHBBoxCoder([0.0] * 4, [0.1, 0.1, 0.2, 0.2])
+OTHER_STDS = DeltaXYWHBBoxCoder([0.0] * 4, [1.0, 0.5, 0.3, 0.7])
+OTHER_MEANS = DeltaXYWHBBoxCoder([0.1, -0.2, 0.3, 0.0], [0.1, 0.1, 0.2, 0.2])
+OTHER_BOTH = DeltaXYWHBBoxCoder([0.1, -0.2, 0.3, 0.0], [1.0, 0.5, 0.3, 0.7])
+
+
+@pytest.mark.parametrize(
+    ('ours', 'theirs', 'expected'),
+    [
+        (DELTAS, DELTAS, True),
+        (DELTAS, OTHER_STDS, True),
+        (DELTAS, OTHER_MEANS, True),
+        (DistancePointBBoxCoder(), DistancePointBBoxCoder(clip_border=False), True),
+        (TBLRBBoxCoder(normalizer=4.0), TBLRBBoxCoder(normalizer=4.0), True),
+        (TBLRBBoxCoder(normalizer=4.0), TBLRBBoxCoder(normalizer=1.0), False),
+        (DELTAS, LegacyDeltaXYWHBBoxCoder(), False),
+        (DELTAS, TBLRBBoxCoder(), False),
+        (DELTAS, DistancePointBBoxCoder(), False),
+    ],
+)
+def test_comparable_where_the_scales_can_be_brought_together(ours, theirs, expected):
+    assert comparable(ours, theirs) is expected
+    assert comparable(theirs, ours) is expected
+
+
+def boxes(seed):
+    generator = torch.Generator().manual_seed(seed)
+    corner = 40 * torch.rand(20, 2, generator=generator, dtype=torch.float64)
+    size = 5 + 30 * torch.rand(20, 2, generator=generator, dtype=torch.float64)
+    return torch.cat([corner, corner + size], 1)
+
+
+@pytest.mark.parametrize('theirs', [OTHER_STDS, OTHER_MEANS, OTHER_BOTH])
+def test_rescaled_deltas_name_the_same_box(theirs):
+    rois, targets = boxes(0), boxes(1)
+    given = theirs.encode(rois, targets)
+    found = rescaled(given, theirs, DELTAS)
+    torch.testing.assert_close(found, DELTAS.encode(rois, targets))
+    torch.testing.assert_close(DELTAS.decode(rois, found), targets, rtol=1e-5, atol=1e-4)
+    assert (found - given).abs().max() > 0.1
+    torch.testing.assert_close(rescaled(found, DELTAS, theirs), given)
+
+
+@pytest.mark.parametrize('coder', [DELTAS, OTHER_BOTH, TBLRBBoxCoder(), DistancePointBBoxCoder()])
+def test_equal_coders_leave_the_numbers_alone(coder):
+    deltas = torch.randn(5, 4)
+    assert rescaled(deltas, coder, coder) is deltas
+
+
+def test_coders_are_described_with_their_settings():
+    assert 'DeltaXYWHBBoxCoder' in described(OTHER_STDS)
+    assert '0.7' in described(OTHER_STDS)
