@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.rng import rng_state
-from w2s_mm.core.teacher import FrozenTeacher, _folded
+from w2s_mm.core.teacher import FrozenTeacher, _for_inference
 
 STOCK = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
 
@@ -196,13 +196,13 @@ def two_stage(faster_rcnn, save_teacher):
     return FrozenTeacher(**save_teacher(faster_rcnn()))
 
 
-def test_features_of_a_two_stage_teacher_are_folded(two_stage):
+def test_features_of_a_two_stage_teacher_are_for_inference(two_stage):
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in two_stage.model.backbone.modules())
 
 
 def test_folded_two_stage_detector_predicts_what_it_did(two_stage, build, make_raw):
     whole = plain(build, two_stage)
-    folded = _folded(plain(build, two_stage))
+    folded = _for_inference(plain(build, two_stage))
     assert any(isinstance(m, torch.nn.BatchNorm2d) for m in whole.modules())
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
     expected, found = (model.test_step(make_raw()) for model in (whole, folded))
@@ -251,7 +251,14 @@ def test_norms_that_share_a_convolution_are_left_alone():
             return self.norm(features), self.other_norm(features)
 
     model = Shared().eval()
-    assert _folded(model) is model
+    assert _for_inference(model) is model
+
+
+def test_operators_that_misread_channels_last_keep_the_plain_layout(two_stage, teacher):
+    """mmcv's RoIAlign gives other numbers for such maps, without a word."""
+    images = torch.randn(2, 3, 96, 64)
+    assert all(level.is_contiguous() for level in two_stage.model.extract_feat(images))
+    assert not teacher.model.backbone.layer1[0].conv1.weight.is_contiguous()
 
 
 def test_models_that_need_more_than_images_are_left_alone():
@@ -264,7 +271,7 @@ def test_models_that_need_more_than_images_are_left_alone():
             return self.norm(images) * time
 
     model = Conditional().eval()
-    assert _folded(model) is model
+    assert _for_inference(model) is model
 
 
 @pytest.mark.parametrize('config', ['no/such/config.py', 'mmdet::no_such/config.py'])
