@@ -2,8 +2,8 @@
 
 Command: python tools/train.py configs/digits/faster_rcnn_baseline.py --seed 0
 Needs:   python tools/make_digit_scenes.py
-Takes:   about 4 minutes on two CPU cores (600 iterations of 16 images)
-Gives:   work_dirs/faster_rcnn_baseline/time_to_target.json
+Takes:   about 5 minutes on one CPU core (600 iterations of 16 images)
+Gives:   work_dirs/faster_rcnn_baseline/time_to_target.json; AP50 about 64 at the end
 Row:     stands for the Faster R-CNN baseline of the paper's Table 2 at a size that two CPU cores
          train in minutes.
 """

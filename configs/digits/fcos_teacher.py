@@ -2,7 +2,7 @@
 
 Command: python tools/train.py configs/digits/fcos_teacher.py --seed 0
 Needs:   python tools/make_digit_scenes.py
-Takes:   TAKES_T
+Takes:   under 4 minutes on one CPU core (900 iterations of 16 images)
 Gives:   work_dirs/fcos_teacher/iter_900.pth
 """
 

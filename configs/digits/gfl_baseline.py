@@ -2,7 +2,7 @@
 
 Command: python tools/train.py configs/digits/gfl_baseline.py --seed 0
 Needs:   python tools/make_digit_scenes.py
-Takes:   TAKES_B
+Takes:   about 3 minutes on one CPU core (600 iterations of 16 images)
 Gives:   work_dirs/gfl_baseline/time_to_target.json
 Row:     none in the paper: shows that the method carries over to GFL.
 """

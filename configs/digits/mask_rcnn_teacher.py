@@ -2,7 +2,7 @@
 
 Command: python tools/train.py configs/digits/mask_rcnn_teacher.py --seed 0
 Needs:   python tools/make_digit_scenes.py
-Takes:   TAKES_T
+Takes:   not yet measured (600 iterations of 16 images)
 Gives:   work_dirs/mask_rcnn_teacher/iter_600.pth
 """
 

@@ -3,7 +3,7 @@
 Command: python tools/train.py configs/digits/rtmdet_student.py --seed 0
 Needs:   python tools/make_digit_scenes.py, and the teacher:
          python tools/train.py configs/digits/rtmdet_teacher.py --seed 0
-Takes:   TAKES_S
+Takes:   about 3 minutes on one CPU core (600 iterations of 16 images)
 Gives:   work_dirs/rtmdet_student/{time_to_target,weak_to_strong}.json for tools/first_at.py
 Row:     none in the paper: shows that the method carries over to RTMDet.
 """
