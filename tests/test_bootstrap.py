@@ -13,7 +13,7 @@ SPEC = importlib.util.spec_from_file_location('bootstrap', ROOT / 'tools' / 'boo
 bootstrap = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(bootstrap)
 
-FILES = ('build', 'runtime', 'detection', 'classification', 'tests')
+FILES = ('build', 'runtime', 'detection', 'classification', 'generation', 'tests')
 
 
 @pytest.fixture

@@ -567,7 +567,7 @@ def install_rest() -> None:
     """Install the MM packages, what they import, the tests' tools, and this package."""
     ordinary: list[str] = []
     alone: list[str] = []
-    for name in ('build', 'runtime', 'detection', 'classification', 'tests'):
+    for name in ('build', 'runtime', 'detection', 'classification', 'generation', 'tests'):
         pins, no_deps = read_requirements(name)
         ordinary += pins
         alone += [pin for pin in no_deps if not pin.startswith('onedl-mmcv==')]
@@ -581,7 +581,7 @@ def install_rest() -> None:
         LOGS / '5-mm.log',
         'installing the MM packages and w2s_mm',
     )
-    modules = 'cv2, mmcv.ops, mmdet.models, mmdet.datasets, mmpretrain, w2s_mm'
+    modules = 'cv2, mmcv.ops, mmdet.models, mmdet.datasets, mmpretrain, diffusers, w2s_mm'
     run_logged(
         [str(VENV_PYTHON), '-c', f'import {modules}'],
         LOGS / '5-import.log',

@@ -36,6 +36,7 @@ COMMON = (
 BY_TASK = {
     'detection': (Need('mmdet', '3.0', '4', ('onedl-mmdetection', 'mmdet')),),
     'classification': (Need('mmpretrain', '1.0', '2', ('onedl-mmpretrain', 'mmpretrain')),),
+    'generation': (Need('diffusers', '0.41', '1', ('diffusers',)),),
 }
 
 
@@ -43,7 +44,7 @@ def check_environment(tasks: Iterable[str] = ('detection',)) -> None:
     """Look for every module that ``tasks`` need.
 
     Args:
-        tasks: Any of ``detection`` and ``classification``.
+        tasks: Any of ``detection``, ``classification`` and ``generation``.
 
     Raises:
         W2SError: Modules are missing, too old or too new: all of them in one message, with what to

@@ -1,0 +1,182 @@
+"""Improved DDPM as a model of MMEngine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from w2s_mm.core.errors import W2SError
+
+from .diffusion import GaussianDiffusion, NoiseSchedule
+from .sampling import SamplingMethod, sample
+
+
+@MODELS.register_module()
+class DDPM(BaseModel):
+    r"""A diffusion model that predicts the noise, trained with the hybrid loss.
+
+    .. math:: L = L_\mathrm{simple} + 0.001\, L_\mathrm{vlb}
+
+    Equation (16) of arXiv 2102.09672; the terms are those of
+    :meth:`~w2s_mm.generation.GaussianDiffusion.hybrid_terms`. A U-Net whose output has C channels
+    learns no variance, and then the first term is the loss (arXiv 2006.11239, equation (14)).
+
+    Images are expected on [-1, 1]; MMEngine's ``ImgDataPreprocessor`` with mean and std 127.5
+    brings 8-bit images there.
+
+    Args:
+        unet: Config of the network, such as ``dict(type='ImprovedDDPMUNet', channels=128,
+            blocks=3, image_size=32)``, or a ``UNet2DModel``.
+        noise_schedule: ``'cosine'`` or ``'linear'``.
+        steps: ``T``.
+        vlb_weight: Weight of the variational bound, 0.001 in the paper.
+        timestep_sampler: Config of :class:`~w2s_mm.generation.UniformTimesteps` (the default) or
+            :class:`~w2s_mm.generation.LossAwareTimesteps`, less its ``steps``.
+        sampling: Defaults for :meth:`sample`: ``method`` and ``steps``.
+        data_preprocessor: Config of MMEngine's.
+        init_cfg: MMEngine's.
+
+    Raises:
+        W2SError: An argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        unet: dict[str, Any] | nn.Module,
+        noise_schedule: NoiseSchedule = 'cosine',
+        steps: int = 4000,
+        vlb_weight: float = 0.001,
+        timestep_sampler: dict[str, Any] | None = None,
+        sampling: dict[str, Any] | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        if not vlb_weight >= 0:
+            raise W2SError(f'vlb_weight is {vlb_weight}; expected a number of at least 0.')
+        self.unet: Any = MODELS.build(unet) if isinstance(unet, dict) else unet
+        size = self.unet.config.sample_size
+        height, width = (size, size) if isinstance(size, int) else size
+        self.image_shape = (self.unet.config.in_channels, height, width)
+        channels, answered = self.image_shape[0], self.unet.config.out_channels
+        if answered not in (channels, 2 * channels):
+            raise W2SError(
+                f'The U-Net takes {channels} channels and answers with {answered}; expected '
+                f'{channels} (the noise) or {2 * channels} (noise and variance): '
+                f'unet.out_channels={2 * channels}.'
+            )
+        self.learned_variance = answered == 2 * channels
+        self.diffusion = GaussianDiffusion(noise_schedule, steps)
+        self.vlb_weight = vlb_weight
+        self.timestep_sampler = MODELS.build(
+            {**(timestep_sampler or {'type': 'UniformTimesteps'}), 'steps': steps}
+        )
+        self.sampling = {'method': 'ddim', 'steps': min(50, steps), **(sampling or {})}
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: list[Any] | None = None,
+        mode: str = 'tensor',
+        timesteps: Tensor | int = 0,
+    ) -> Any:
+        """What MMEngine's loops call.
+
+        Args:
+            inputs: Images of shape (N, C, H, W) on [-1, 1].
+            data_samples: Not looked at; generation has no labels.
+            mode: ``'loss'``: see :meth:`loss`; ``'predict'``: see :meth:`predict`; ``'tensor'``:
+                ``inputs`` are noised images, and the answer is the network's.
+            timesteps: Steps of the noised images, shape (N,), in the mode ``'tensor'``.
+
+        Raises:
+            W2SError: ``mode`` is unknown.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.unet(inputs, timesteps).sample
+        raise W2SError(f"mode is {mode!r}; expected one of 'loss', 'predict', 'tensor'.")
+
+    def loss(self, inputs: Tensor, data_samples: list[Any] | None = None) -> dict[str, Tensor]:
+        """The hybrid loss at one drawn step for each image.
+
+        Args:
+            inputs: Images of shape (N, C, H, W), 8-bit values on [-1, 1].
+            data_samples: Not looked at.
+
+        Returns:
+            ``loss_mse`` and, where the variance is learned, the weighted ``loss_vlb``, scalars.
+
+        Raises:
+            W2SError: The images are not of the network's shape.
+        """
+        if inputs.shape[1:] != self.image_shape:
+            raise W2SError(
+                f'The images are of shape {tuple(inputs.shape[1:])} (C, H, W), and the U-Net '
+                f'expects {self.image_shape}. Set unet.image_size and unet.in_channels, or resize '
+                f'the images in the data pipeline.'
+            )
+        t, weight = self.timestep_sampler.draw(len(inputs), inputs.device)
+        noise = torch.randn_like(inputs)
+        x_t = self.diffusion.add_noise(inputs, t, noise)
+        output = self.unet(x_t, t).sample
+        if not self.learned_variance:
+            simple = ((output.float() - noise) ** 2).mean(dim=(1, 2, 3))
+            self.timestep_sampler.observe(t, simple)
+            return {'loss_mse': (weight * simple).mean()}
+        simple, bound = self.diffusion.hybrid_terms(output, inputs, x_t, t, noise)
+        bound = self.vlb_weight * bound
+        self.timestep_sampler.observe(t, simple + bound)
+        return {'loss_mse': (weight * simple).mean(), 'loss_vlb': (weight * bound).mean()}
+
+    def sample(
+        self,
+        count: int,
+        generator: torch.Generator | None = None,
+        method: SamplingMethod | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
+        """Draw images; dropout is left as it is, so call ``eval()`` first.
+
+        Args:
+            count: N.
+            generator: Source of all randomness, the default one if None.
+            method: ``'ddim'`` or ``'ancestral'``; that of ``sampling`` if None.
+            steps: Evaluations of the network; those of ``sampling`` if None.
+
+        Returns:
+            Images of shape (N, C, H, W) on [-1, 1].
+        """
+        return sample(
+            lambda x_t, t: self.unet(x_t, t).sample,
+            self.diffusion,
+            (count, *self.image_shape),
+            method or self.sampling['method'],
+            steps or self.sampling['steps'],
+            generator,
+            self.diffusion.betas.device,
+        )
+
+    def predict(
+        self, inputs: Tensor, data_samples: list[Any] | None = None
+    ) -> list[BaseDataElement]:
+        """As many new images as there are inputs.
+
+        Args:
+            inputs: A batch of any images, shape (N, C, H, W); only N is looked at.
+            data_samples: Not looked at.
+
+        Returns:
+            N elements whose ``generated`` is an image of shape (C, H, W), uint8.
+        """
+        images = self.sample(len(inputs))
+        pixels = ((images + 1) * 127.5).round().to(torch.uint8)
+        return [BaseDataElement(generated=image) for image in pixels]

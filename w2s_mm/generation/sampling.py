@@ -1,0 +1,128 @@
+"""Images out of noise, with diffusers' schedulers and any number of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers.utils.torch_utils import randn_tensor
+from torch import Tensor
+
+from w2s_mm.core.errors import W2SError
+
+from .diffusion import GaussianDiffusion, linear_range
+
+SamplingMethod = Literal['ddim', 'ancestral']
+DIFFUSERS_SCHEDULES = {'linear': 'linear', 'cosine': 'squaredcos_cap_v2'}
+
+
+def scheduler_arguments(diffusion: GaussianDiffusion) -> dict[str, Any]:
+    """The noise schedule as diffusers' schedulers take it."""
+    first, last = linear_range(diffusion.steps)
+    return {
+        'num_train_timesteps': diffusion.steps,
+        'beta_schedule': DIFFUSERS_SCHEDULES[diffusion.schedule],
+        'beta_start': first,
+        'beta_end': last,
+        'prediction_type': 'epsilon',
+    }
+
+
+def spaced_steps(total: int, count: int) -> Tensor:
+    """``count`` of ``total`` steps, evenly spaced, first and last among them, the last one first.
+
+    The spacing of arXiv 2102.09672, section 4.
+
+    Args:
+        total: ``T``.
+        count: How many.
+
+    Returns:
+        Falling, int64, shape (count,).
+
+    Raises:
+        W2SError: ``count`` is not from 2 to ``total``.
+    """
+    if not isinstance(count, int) or not 2 <= count <= total:
+        raise W2SError(
+            f'The number of sampling steps is {count!r}; expected a whole number from 2 to {total} '
+            f'(the steps that the model was trained with).'
+        )
+    return torch.from_numpy(np.linspace(0, total - 1, count).round()[::-1].astype(np.int64))
+
+
+@torch.no_grad()
+def sample(
+    network: Callable[[Tensor, Tensor], Tensor],
+    diffusion: GaussianDiffusion,
+    shape: tuple[int, int, int, int],
+    method: SamplingMethod = 'ddim',
+    steps: int = 50,
+    generator: torch.Generator | None = None,
+    device: torch.device | str = 'cpu',
+) -> Tensor:
+    """Draw images, from pure noise to the last step; predicted images are clipped to [-1, 1].
+
+    Args:
+        network: Takes noised images (N, C, H, W) and a step (N,) and answers with the noise
+            (N, C, H, W), or noise and variance (N, 2C, H, W).
+        diffusion: What the network was trained with.
+        shape: (N, C, H, W).
+        method: ``'ancestral'`` draws from the model's Gaussians, one after the other (arXiv
+            2006.11239, algorithm 2; their variance is the learned one if there is one);
+            ``'ddim'`` draws the first noise only (arXiv 2010.02502, eta = 0).
+        steps: Evaluations of the network, 2 to T.
+        generator: Source of all randomness, the default one if None. One on the CPU gives the
+            same noise whatever the device.
+        device: Where the network is.
+
+    Returns:
+        Images of shape (N, C, H, W) on [-1, 1].
+
+    Raises:
+        W2SError: ``method`` is unknown, or ``steps`` out of its range.
+    """
+    if method not in get_args(SamplingMethod):
+        raise W2SError(f'method is {method!r}; expected one of {get_args(SamplingMethod)}.')
+    trained_steps = spaced_steps(diffusion.steps, steps)
+    x = randn_tensor(shape, generator=generator, device=torch.device(device))
+    channels = shape[1]
+    scheduler: Any = None
+    for index, t in enumerate(trained_steps.tolist()):
+        output = network(x, torch.full(shape[:1], t, device=x.device)).to(x.dtype)
+        if method == 'ancestral':
+            if scheduler is None:
+                scheduler = _ancestral(diffusion, steps, output.shape[1] == 2 * channels)
+            stepped = scheduler.step(output, t, x, generator)
+        else:
+            if scheduler is None:
+                scheduler = _ddim(diffusion, trained_steps)
+            stepped = scheduler.step(output[:, :channels], steps - 1 - index, x)
+        x = stepped.prev_sample
+    return x.clamp(-1, 1)
+
+
+def _ancestral(diffusion: GaussianDiffusion, steps: int, learned: bool) -> DDPMScheduler:
+    scheduler = DDPMScheduler(
+        **scheduler_arguments(diffusion),
+        variance_type='learned_range' if learned else 'fixed_small',
+        timestep_spacing='linspace',
+    )
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def _ddim(diffusion: GaussianDiffusion, trained_steps: Tensor) -> DDIMScheduler:
+    """A scheduler of a process that has these steps only, counted from 0.
+
+    ``DDIMScheduler`` takes the step before t to be t - T // steps, which is not where the next
+    evaluation happens unless ``steps`` divides T. Here it is.
+    """
+    count = len(trained_steps)
+    scheduler = DDIMScheduler(count)
+    scheduler.alphas_cumprod = diffusion.alphas_bar.cpu()[trained_steps.flip(0)].float()
+    scheduler.set_timesteps(count)
+    return scheduler

@@ -1,0 +1,138 @@
+"""Which steps of the noising process a batch is trained on."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.dist import all_gather, get_world_size
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from w2s_mm.core.errors import W2SError
+
+
+@MODELS.register_module()
+class UniformTimesteps(nn.Module):
+    """Every step is as likely as any other.
+
+    Args:
+        steps: ``T``.
+    """
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def draw(
+        self, count: int, device: torch.device | str, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Steps for ``count`` images, and what their losses weigh.
+
+        Args:
+            count: N.
+            device: Where both are wanted; also the generator's.
+            generator: Source of randomness, the default one if None.
+
+        Returns:
+            Steps, int64 from 0 to T - 1, and weights (here 1), each of shape (N,).
+        """
+        t = torch.randint(self.steps, (count,), device=device, generator=generator)
+        return t, torch.ones(count, device=device)
+
+    def observe(self, t: Tensor, losses: Tensor) -> None:
+        """Hear how large the losses (N,) at the steps ``t`` (N,) were; here of no consequence."""
+
+
+@MODELS.register_module()
+class LossAwareTimesteps(nn.Module):
+    r"""Steps with larger losses are drawn more often, and weigh less (arXiv 2102.09672, 3.3).
+
+    .. math:: p_t \propto \sqrt{\mathrm{E}[L_t^2]}, \qquad w_t = \frac{1}{T\, p_t}
+
+    Equation (18), with the expectation taken over the last ``history`` losses of each step; until
+    every step has that many, all are drawn alike. The weights make the mean of weighted losses an
+    unbiased estimate of the mean over all steps.
+
+    Every process hears the losses of all, in the order of their ranks, so all of them hold the
+    same history. It is part of the model's state dict, and so of a checkpoint and a resume.
+
+    Args:
+        steps: ``T``.
+        history: Losses that are kept for each step, 10 in the paper.
+        uniform_prob: Probability that is spread evenly over the steps, so that none is forgotten;
+            0.001 in the paper's code.
+
+    Raises:
+        W2SError: An argument is out of its range.
+    """
+
+    losses: Tensor
+    seen: Tensor
+
+    def __init__(self, steps: int, history: int = 10, uniform_prob: float = 0.001) -> None:
+        super().__init__()
+        if history < 1:
+            raise W2SError(f'history is {history}; expected a number of at least 1.')
+        if not 0 < uniform_prob <= 1:
+            raise W2SError(
+                f'uniform_prob is {uniform_prob}; expected a number above 0 and at most 1.'
+            )
+        self.steps = steps
+        self.history = history
+        self.uniform_prob = uniform_prob
+        # Ring buffers, one a step; the next loss goes to place `seen` modulo `history`.
+        self.register_buffer('losses', torch.zeros(steps, history))
+        self.register_buffer('seen', torch.zeros(steps, dtype=torch.int64))
+
+    def probabilities(self) -> Tensor:
+        """Of every step, shape (T,), in double precision; they sum to 1."""
+        uniform = torch.full_like(self.losses[:, 0], 1 / self.steps, dtype=torch.float64)
+        moment = self.losses.double().square().mean(dim=1).sqrt()
+        moment = moment + torch.finfo(torch.float64).tiny  # all losses 0: uniform
+        aware = (1 - self.uniform_prob) * moment / moment.sum() + self.uniform_prob * uniform
+        return torch.where((self.seen >= self.history).all(), aware, uniform)
+
+    def draw(
+        self, count: int, device: torch.device | str, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Steps for ``count`` images, and what their losses weigh.
+
+        Args:
+            count: N.
+            device: Where both are wanted.
+            generator: Source of randomness on the model's device, the default one if None.
+
+        Returns:
+            Steps, int64 from 0 to T - 1, and weights ``w_t``, each of shape (N,).
+        """
+        p = self.probabilities()
+        t = torch.multinomial(p, count, replacement=True, generator=generator)
+        return t.to(device), (1 / (self.steps * p[t])).float().to(device)
+
+    @torch.no_grad()
+    def observe(self, t: Tensor, losses: Tensor) -> None:
+        """Remember unweighted losses; one that is NaN or infinite would be remembered too long.
+
+        Args:
+            t: The steps of this process, shape (N,); N may differ from process to process.
+            losses: Their losses, shape (N,).
+        """
+        rows = _of_all_processes(torch.stack([t.double(), losses.detach().double()], dim=1))
+        rows = rows[rows[:, 1].isfinite()].to(self.losses.device)
+        t = rows[:, 0].long()
+        same = t[:, None] == t[None, :]
+        earlier = same.tril(-1).sum(dim=1)  # draws of the same step before this one
+        later = same.triu(1).sum(dim=1)
+        kept = later < self.history  # two writes to one place have no order on a GPU
+        place = (self.seen[t] + earlier) % self.history
+        self.losses[t[kept], place[kept]] = rows[kept, 1].to(self.losses.dtype)
+        self.seen += torch.bincount(t, minlength=self.steps)
+
+
+def _of_all_processes(rows: Tensor) -> Tensor:
+    """The rows of every process, shape (R, K), in the order of ranks."""
+    if get_world_size() == 1:
+        return rows
+    counts = [int(n) for n in all_gather(torch.tensor([len(rows)], device=rows.device))]
+    padded = rows.new_zeros(max(counts), rows.shape[1])
+    padded[: len(rows)] = rows
+    return torch.cat([part[:n] for part, n in zip(all_gather(padded), counts, strict=True)])
