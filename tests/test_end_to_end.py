@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from mmengine.registry import MODELS, init_default_scope
 
 from w2s_mm.core.errors import W2SError
@@ -147,15 +148,14 @@ def test_every_family_trains_with_its_teacher(name, scenes, tmp_path):
     short = (
         'train_cfg.max_iters=2',
         'train_dataloader.batch_size=2',
-        'default_hooks.logger.interval=1',
     )
     train(arguments(f'{name}_teacher', tmp_path / 'teacher', scenes, *short))
     options = student_options(name, tmp_path / 'teacher/iter_2.pth', *short)
     threshold = 'model.distill_head.loss_cls.score_thr=1e-6'
     train(arguments(f'{name}_student', tmp_path / 'run', scenes, *options, threshold))
-    log = next((tmp_path / 'run').glob('*/vis_data/scalars.json')).read_text()
-    last = [json.loads(line) for line in log.splitlines() if 'loss' in line][-1]
-    terms = {key: value for key, value in last.items() if key.startswith('loss_distill')}
+    scalars = MessageHub.get_current_instance().log_scalars
+    prefix = 'train/loss_distill_'
+    terms = {key: kept.current() for key, kept in scalars.items() if key.startswith(prefix)}
     assert len(terms) == (6 if name == 'cascade_rcnn' else 2)
     assert all(0 < value < float('inf') for value in terms.values()), terms
     saved = torch.load(tmp_path / 'run/iter_2.pth', weights_only=False)['state_dict']

@@ -1,7 +1,12 @@
+import copy
+import logging
+
 import pytest
 import torch
+from torch.utils._pytree import tree_map
 
 from w2s_mm.core.errors import W2SError
+from w2s_mm.core.model import MAX_DROPPED
 from w2s_mm.core.rng import rng_state
 from w2s_mm.core.teacher import FrozenTeacher
 
@@ -167,3 +172,95 @@ def test_no_recording_hooks_stay_behind(make_student, make_batch):
 def test_bad_gamma_is_named(gamma, make_student):
     with pytest.raises(W2SError, match=rf'model\.gamma is {gamma}'):
         make_student(gamma=gamma)
+
+
+@pytest.fixture
+def spoil(monkeypatch):
+    """``heal = spoil(student, value)``: from here on its teacher's answers hold one ``value``."""
+
+    def spoil_answers(student, value):
+        ask = student.distill_head.ask
+
+        def spoiled(*args):
+            return tree_map(put, ask(*args))
+
+        def put(leaf):
+            if isinstance(leaf, torch.Tensor):
+                leaf = leaf.clone()
+                leaf[(0,) * leaf.dim()] = value
+            return leaf
+
+        monkeypatch.setattr(student.distill_head, 'ask', spoiled)
+        return lambda: monkeypatch.setattr(student.distill_head, 'ask', ask)
+
+    return spoil_answers
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    said = []
+
+    def keep(message, logger, level):
+        assert level == logging.WARNING
+        said.append(message)
+
+    monkeypatch.setattr('w2s_mm.core.model.print_log', keep)
+    return said
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
+def test_an_answer_that_is_not_finite_leaves_the_baselines_loss_and_gradients(
+    value, make_student, plain, make_batch, spoil
+):
+    student = make_student()
+    student.set_distillation(1.0, 2.0)
+    spoil(student, value)
+    found = step(student, make_batch(student))
+    for name in ('loss loss_distill_cls', 'loss loss_distill_bbox'):
+        assert found.pop(name) == 0
+    assert_bitwise(found, step(plain, make_batch(plain)))
+
+
+def test_an_answer_that_is_dropped_is_warned_of_at_the_next_iteration(
+    make_student, make_batch, spoil, warnings
+):
+    student = make_student()
+    student.set_distillation(1.0, 2.0)
+    heal = spoil(student, float('nan'))
+    student.loss(*make_batch(student))
+    heal()
+    assert not warnings
+    losses = student.loss(*make_batch(student))
+    assert losses['loss_distill_cls'] > 0
+    assert len(warnings) == 1 and 'dropped (1 in a row' in warnings[0]
+    student.loss(*make_batch(student))
+    assert len(warnings) == 1
+
+
+def test_too_many_dropped_answers_in_a_row_are_an_error(make_student, make_batch, spoil, warnings):
+    student = make_student()
+    student.set_distillation(1.0, 2.0)
+    batch = make_batch(student)
+    for _ in range(2):  # never so many in a row
+        heal = spoil(student, float('nan'))
+        for _ in range(MAX_DROPPED - 1):
+            student.loss(*batch)
+        heal()
+        student.loss(*batch)
+    spoil(student, float('nan'))
+    for _ in range(MAX_DROPPED):
+        student.loss(*batch)
+    with pytest.raises(W2SError, match=rf'NaN or infinity {MAX_DROPPED} times in a row.*test\.py'):
+        student.loss(*batch)
+    assert len(warnings) == 3 * (MAX_DROPPED - 1)
+
+
+def test_a_finite_answer_is_passed_on_bit_by_bit(make_student, make_batch, monkeypatch):
+    student = make_student()
+    twin = copy.deepcopy(student)
+    for model in (student, twin):
+        model.set_distillation(1.0, 2.0)
+    monkeypatch.setattr('w2s_mm.core.model.silenced_unless', lambda finite, answer: answer)
+    expected = step(student, make_batch(student))
+    monkeypatch.undo()
+    assert_bitwise(step(twin, make_batch(twin)), expected)

@@ -168,20 +168,6 @@ def test_what_was_measured_is_kept_through_an_interruption(
     ]
 
 
-def test_a_teacher_is_measured_in_the_layout_that_every_operator_reads(
-    student, checkpoint, monkeypatch
-):
-    checkpoint('iter_1.pth', 0.36)
-    evaluate = ValLoop.run
-
-    def watched(loop):
-        assert all(weight.is_contiguous() for weight in loop.runner.model.parameters())
-        return evaluate(loop)
-
-    monkeypatch.setattr(ValLoop, 'run', watched)
-    select([student, '--run', 'run', '--baseline', '40'])
-
-
 def test_what_cannot_be_evaluated_is_in_the_table_beside_the_others(student, checkpoint, capsys):
     checkpoint('iter_1.pth', 0.36)
     checkpoint('iter_2.pth', 0.36, classes=tuple('abcdefghij'))

@@ -1,4 +1,4 @@
-"""A teacher that answers with NaN or infinity: found and silenced without waiting for the device."""
+"""A teacher that answers with NaN or infinity is silenced, without waiting for the device."""
 
 from __future__ import annotations
 

@@ -73,6 +73,8 @@ class FrozenTeacher:
         if self.released:
             raise W2SError('The teacher was released when distillation ended; it is not reloaded.')
         config = _read_config(self.config)
+        if 'data_preprocessor' in config:  # beside the model, as in MMPretrain; the Runner's rule
+            config.model.setdefault('data_preprocessor', config.data_preprocessor)
         with preserved_rng(), DefaultScope.overwrite_default_scope(config.get('default_scope')):
             model = MODELS.build(config.model)
         checkpoint = load_checkpoint(
