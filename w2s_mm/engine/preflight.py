@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.fileio import join_path
+from mmengine.registry import DATASETS
 from mmengine.runner import find_latest_checkpoint
 
 from w2s_mm.core.checkpoint import load_checkpoint
@@ -38,6 +40,9 @@ MAY_DIFFER = (
 def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     """Every annotation file and image folder that the config names must be there.
 
+    Where a data set names neither (MMPretrain's know where they lie below it), its ``data_root``
+    must be, unless it downloads itself.
+
     Args:
         cfg: The config of a run.
         splits: Any of ``train``, ``val`` and ``test``.
@@ -61,8 +66,22 @@ def _files_of_dataset(cfg: Config, split: str) -> Iterator[tuple[str, str]]:
     for dataset in _datasets((cfg.get(loader) or {}).get('dataset') or {}):
         prefix = dataset.get('data_prefix') or {}
         folders = prefix.values() if isinstance(prefix, dict) else [prefix]
-        for name in filter(None, (dataset.get('ann_file'), *folders)):
-            yield loader, str(join_path(dataset.get('data_root') or '', name))
+        root = dataset.get('data_root') or ''
+        names = list(filter(None, (dataset.get('ann_file'), *folders)))
+        for name in names:
+            yield loader, str(join_path(root, name))
+        if root and not names and not _downloads(dataset, cfg.get('default_scope')):
+            yield loader, str(root)
+
+
+def _downloads(dataset: dict[str, Any], scope: str | None) -> bool:
+    """Whether a data set fetches what is missing, as MMPretrain's CIFAR10 does by default."""
+    kind = dataset.get('type')
+    if isinstance(kind, str):
+        with DATASETS.switch_scope_and_registry(scope) as registry:
+            kind = registry.get(kind)
+    option = inspect.signature(kind).parameters.get('download') if callable(kind) else None
+    return bool(dataset.get('download', option.default)) if option else False
 
 
 def _files_of_evaluator(cfg: Config, split: str) -> Iterator[tuple[str, str]]:

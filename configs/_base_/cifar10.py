@@ -1,0 +1,14 @@
+"""CIFAR-10 as MMPretrain has it, and where it is looked for."""
+
+_base_ = 'mmpretrain::_base_/datasets/cifar10_bs16.py'
+
+missing_data = (
+    'Download cifar-10-python.tar.gz from www.cs.toronto.edu/~kriz/cifar.html and unpack it in '
+    'data/cifar10, or let MMPretrain do that: --cfg-options train_dataloader.dataset.download=True '
+    'val_dataloader.dataset.download=True. The noisy digits need no download: '
+    'python tools/train.py configs/digits/classifier_baseline.py'
+)
+
+train_dataloader = dict(dataset=dict(download=False))
+val_dataloader = dict(dataset=dict(download=False))
+test_dataloader = val_dataloader

@@ -1,0 +1,16 @@
+"""No stop after surpassing: ResNet-50 <- ResNet-18, ImageNet, Muon; Figure 6 of arXiv 2604.15451.
+
+Command: tools/dist_train.sh configs/ablations/imagenet_no_stop.py 8 \
+             --cfg-options model.teacher.checkpoint=PATH
+Needs:   what configs/imagenet_resnet18_to_resnet50_muon.py needs
+Takes:   100 epochs of 5,005 iterations of 256 images; not yet measured at this size
+Gives:   work_dirs/imagenet_no_stop/{time_to_target,weak_to_strong}.json for tools/first_at.py,
+         against configs/imagenet_resnet18_to_resnet50_muon.py
+"""
+
+_base_ = '../imagenet_resnet18_to_resnet50_muon.py'
+
+# Neither the gate nor the schedule ends it.
+default_hooks = dict(
+    weak_to_strong=dict(k=1_000_000, schedule=dict(warmup=0.03, hold=0.97, decay=0.0))
+)

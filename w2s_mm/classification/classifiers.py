@@ -1,0 +1,87 @@
+"""The student among classifiers, and torchvision's models as teachers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torchvision
+from mmengine.registry import MODELS
+from mmpretrain.models import ImageClassifier
+from torch import Tensor, nn
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.core.model import WeakToStrong
+
+PREFIX = 'backbone.'
+
+
+@MODELS.register_module()
+class W2SImageClassifier(WeakToStrong, ImageClassifier):
+    """Any MMPretrain image classifier as the student of a frozen one."""
+
+
+@MODELS.register_module()
+class TorchvisionClassifier(ImageClassifier):
+    """A classifier of torchvision, for use as a teacher or in ``tools/test.py``.
+
+    Its state dict has torchvision's own keys, so that torchvision's checkpoints load as they are.
+
+    Args:
+        model_name: As ``torchvision.models.get_model`` takes it, e.g. ``'resnet18'``.
+        num_classes: Number of classes.
+        data_preprocessor: Config of an MMPretrain ``ClsDataPreprocessor``: the mean and standard
+            deviation that the checkpoint was trained with, and whether channels must be swapped.
+            May stand beside the model in a config file, as MMPretrain's does.
+        **kwargs: Passed on to the torchvision model.
+
+    Raises:
+        W2SError: torchvision has no such model, or there is no ``data_preprocessor``.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        num_classes: int = 1000,
+        data_preprocessor: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not data_preprocessor:
+            raise W2SError(
+                'TorchvisionClassifier has no data_preprocessor; expected the mean and standard '
+                "deviation that its checkpoint was trained with. For torchvision's own, type "
+                'data_preprocessor=dict(mean=[123.675, 116.28, 103.53], '
+                'std=[58.395, 57.12, 57.375], to_rgb=True).'
+            )
+        try:
+            network = torchvision.models.get_model(
+                model_name, weights=None, num_classes=num_classes, **kwargs
+            )
+        except ValueError as error:
+            raise W2SError(
+                f'torchvision {torchvision.__version__} has no model {model_name!r} '
+                f'({str(error)[:120]}). Expected a name such as resnet18 or mobilenet_v2.'
+            ) from error
+        super().__init__(
+            backbone=network,
+            head=dict(type='mmpretrain.ClsHead'),
+            data_preprocessor=data_preprocessor,
+        )
+        self.head.num_classes = num_classes
+        self.register_state_dict_post_hook(_without_prefix)
+        self.register_load_state_dict_pre_hook(_with_prefix)
+
+    def extract_feat(self, inputs: Tensor, stage: str = 'neck') -> tuple[Tensor]:
+        """The logits (N, C): torchvision's models end with their classifier."""
+        return (self.backbone(inputs),)
+
+
+def _without_prefix(
+    module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]
+) -> None:
+    for key in [key for key in state if key.startswith(prefix + PREFIX)]:
+        state[prefix + key.removeprefix(prefix + PREFIX)] = state.pop(key)
+
+
+def _with_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    for key in [key for key in state if key.startswith(prefix)]:
+        state[prefix + PREFIX + key.removeprefix(prefix)] = state.pop(key)

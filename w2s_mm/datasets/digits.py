@@ -1,0 +1,75 @@
+"""Noisy digits: a small classification set of real handwriting that needs no download.
+
+Each image is one of the 8x8 scans of scikit-learn's ``load_digits``, enlarged, in a random shade of
+ink on a random shade of paper, under the grain of a bad camera. The first 1,400 scans are for
+training and the other 397 for validation, as in the digit scenes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DATASETS
+
+from w2s_mm.core.errors import W2SError
+
+from .digit_scenes import CLASSES, SPLITS, load_source, pillow
+
+PAPER = (64, 192)  # range of the paper's grey
+INK = (60, 160)  # how much brighter the ink is
+
+
+@DATASETS.register_module()
+class NoisyDigits(BaseDataset):
+    """Noisy digits in memory, as MMPretrain's data sets give them: ``img`` and ``gt_label``.
+
+    Image ``i`` of a split depends on ``seed``, ``size``, ``noise`` and ``i`` only.
+
+    Args:
+        split: ``'train'`` or ``'val'``; no scan is in both.
+        size: Side of an image in pixels, at least 8.
+        noise: Standard deviation of the grain, of 255.
+        seed: Seed of everything that is random.
+        **kwargs: Those of MMEngine's ``BaseDataset`` that are not about files, such as
+            ``pipeline``.
+
+    Raises:
+        W2SError: An argument is out of its range.
+        ModuleNotFoundError: scikit-learn or Pillow is missing.
+    """
+
+    METAINFO = {'classes': CLASSES}
+
+    def __init__(
+        self, split: str, size: int = 16, noise: float = 80.0, seed: int = 0, **kwargs: Any
+    ) -> None:
+        if split not in SPLITS:
+            raise W2SError(f'dataset.split is {split!r}; expected one of {SPLITS}.')
+        for name, value, least in (('size', size, 8), ('noise', noise, 0), ('seed', seed, 0)):
+            if not value >= least:
+                raise W2SError(f'dataset.{name} is {value}; expected a number of at least {least}.')
+        self.split = split
+        self.size = size
+        self.noise = noise
+        self.seed = seed
+        super().__init__(**kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Draw every image of the split, (S, S, 3) uint8, with its label."""
+        source = load_source(self.split)
+        return [
+            {'img': self._draw(glyph, index), 'gt_label': int(label)}
+            for index, (glyph, label) in enumerate(zip(source.glyphs, source.labels, strict=True))
+        ]
+
+    def _draw(self, glyph: np.ndarray, index: int) -> np.ndarray:
+        """One image (S, S, 3) of a scan (8, 8) in 0..1."""
+        Image = pillow()
+        rng = np.random.default_rng((self.seed, SPLITS.index(self.split), index))
+        shape = (self.size, self.size)
+        ink = np.asarray(Image.fromarray(glyph).resize(shape, Image.BICUBIC)).clip(0, 1)
+        image = rng.uniform(*PAPER) + rng.uniform(*INK) * ink[..., None]
+        image = image + rng.normal(scale=self.noise, size=(*shape, 3))
+        return np.clip(np.rint(image), 0, 255).astype(np.uint8)
