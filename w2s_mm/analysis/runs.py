@@ -18,6 +18,8 @@ Clock = Literal['iter', 'epoch', 'train_seconds', 'wall_seconds']
 
 TIME_TO_TARGET = 'time_to_target.json'
 WEAK_TO_STRONG = 'weak_to_strong.json'
+RECORD = 'run.json'
+GRADIENT_NORMS = 'gradient_norms.json'
 FORMAT = 1
 
 
@@ -38,6 +40,8 @@ class Run:
         reference: The teacher's metric, or None for a run without a teacher.
         closed_at: Iteration at which the gate closed, or None.
         schedule: Distillation weight over progress, or None if unknown.
+        record: What ``RunRecordHook`` wrote of its start, software and hardware, or None.
+        gradients: What ``GradientNormHook`` measured, one entry a measurement.
     """
 
     path: Path
@@ -52,6 +56,8 @@ class Run:
     reference: float | None = None
     closed_at: float | None = None
     schedule: WarmupHoldDecay | None = None
+    record: dict[str, Any] | None = None
+    gradients: tuple[dict[str, float], ...] = ()
 
     @property
     def name(self) -> str:
@@ -136,6 +142,10 @@ def load_run(path: str | Path) -> Run:
             run['reference'] = distilled['reference']
             run['closed_at'] = closed['iter'] if closed else None
             run['schedule'] = _schedule(distilled.get('schedule'))
+        if (path / RECORD).is_file():
+            run['record'] = _read(path / RECORD)
+        if (path / GRADIENT_NORMS).is_file():
+            run['gradients'] = tuple(_read(path / GRADIENT_NORMS)['history'])
     except (KeyError, TypeError) as error:
         raise W2SError(
             f'The files of {path} lack what a run of this version writes: {error!r}. '

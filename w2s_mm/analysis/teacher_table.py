@@ -13,7 +13,7 @@ from typing import Any, Literal
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.gate import Rule
 
-from .report import final_and_best, metric_name, table, value_text
+from .wording import final_and_best, metric_name, table, value_text
 from .runs import Run
 
 Verdict = Literal['too weak', 'suitable', 'too strong']

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from w2s_mm.analysis.report import metric_name, value_text
+from w2s_mm.analysis.wording import metric_name, value_text
 from w2s_mm.analysis.runs import load_run
 from w2s_mm.analysis.teacher_table import (
     Band,
