@@ -41,6 +41,7 @@ def draw(
     *,
     clock: Clock = 'iter',
     narrow: bool = False,
+    titled: bool = True,
     suffix: str = 'png',
 ) -> None:
     """Draw a baseline and its variants.
@@ -53,6 +54,7 @@ def draw(
         out: File to write; its directory is made if absent.
         clock: What to count time in.
         narrow: Drawn for a phone.
+        titled: Whether it says the result above, for a picture that stands alone.
         suffix: Format, ``'png'`` or ``'svg'``.
     """
     sides = _sides(evidence, tau, clock)
@@ -77,13 +79,9 @@ def draw(
         if not any(value < 0 for run in evidence.runs for value in run.values):
             top.set_ylim(0, max(top.get_ylim()[1], 1.1 * tau * scale))
         _legend(figure, top, narrow)
-        top.set_title(
-            title(evidence, tau, clock).replace(' (', '\n(' if narrow else ' ('),
-            loc='left',
-            fontsize=11 if narrow else 12,
-            fontweight='bold',
-            pad=10,
-        )
+        if titled:
+            text = title(evidence, tau, clock)
+            top.set_title(text, loc='left', fontsize=12, fontweight='bold', pad=10)
 
 
 def draw_gradients(run: Run, out: str | Path | BinaryIO, suffix: str = 'png') -> None:
@@ -327,7 +325,7 @@ def _legend(figure: Any, axes: Any, narrow: bool) -> None:
     """Below the axes, where no curve can run under it."""
     handles, labels = axes.get_legend_handles_labels()
     longest = max(map(len, labels), default=1)
-    columns = max(1, min(len(labels), (52 if narrow else 105) // (longest + 6)))
+    columns = max(1, min(len(labels), (56 if narrow else 125) // (longest + 6)))
     figure.legend(
         handles,
         labels,

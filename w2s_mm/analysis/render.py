@@ -62,21 +62,16 @@ def write_report(evidence: Evidence, folder: str | Path) -> Path:
     page = build_page(evidence)
     for block in page.blocks:
         if isinstance(block, Figure):
-            _draw(evidence, block, folder / f'{block.name}.png', 'png')
+            path = folder / f'{block.name}.png'
+            if block.run is None:
+                draw(evidence, block.tau, path)
+            else:
+                draw_gradients(block.run, path)
     write_json(folder / 'report.json', as_json(evidence))
     (folder / 'report.md').write_text(as_markdown(page))
     path = folder / 'report.html'
     path.write_text(as_html(page, evidence))
     return path
-
-
-def _draw(
-    evidence: Evidence, figure: Figure, out: Path | io.BytesIO, suffix: str, narrow: bool = False
-) -> None:
-    if figure.run is not None:
-        draw_gradients(figure.run, out, suffix)
-    else:
-        draw(evidence, figure.tau, out, narrow=narrow, suffix=suffix)
 
 
 def as_markdown(page: Page) -> str:
@@ -135,7 +130,10 @@ def _html(block: Block, evidence: Evidence) -> str:
 
 def _data(evidence: Evidence, figure: Figure, narrow: bool = False) -> str:
     kept = io.BytesIO()
-    _draw(evidence, figure, kept, 'svg', narrow)
+    if figure.run is None:  # the page says above what the picture's title would
+        draw(evidence, figure.tau, kept, narrow=narrow, titled=False, suffix='svg')
+    else:
+        draw_gradients(figure.run, kept, suffix='svg')
     return 'data:image/svg+xml;base64,' + base64.b64encode(kept.getvalue()).decode()
 
 

@@ -113,7 +113,7 @@ def load_run(path: str | Path) -> Run:
     if not (path / TIME_TO_TARGET).is_file():
         raise W2SError(_nothing_measured(path))
 
-    measured = _read(path / TIME_TO_TARGET)
+    measured = read_json(path / TIME_TO_TARGET)
     try:
         run: dict[str, Any] = {
             'path': path,
@@ -137,15 +137,15 @@ def load_run(path: str | Path) -> Run:
             'thresholds': [target['threshold'] for target in measured['targets']],
         }
         if (path / WEAK_TO_STRONG).is_file():
-            distilled = _read(path / WEAK_TO_STRONG)
+            distilled = read_json(path / WEAK_TO_STRONG)
             closed = distilled['closed_at']
             run['reference'] = distilled['reference']
             run['closed_at'] = closed['iter'] if closed else None
             run['schedule'] = _schedule(distilled.get('schedule'))
         if (path / RECORD).is_file():
-            run['record'] = _read(path / RECORD)
+            run['record'] = read_json(path / RECORD)
         if (path / GRADIENT_NORMS).is_file():
-            run['gradients'] = tuple(_read(path / GRADIENT_NORMS)['history'])
+            run['gradients'] = tuple(read_json(path / GRADIENT_NORMS)['history'])
     except (KeyError, TypeError) as error:
         raise W2SError(
             f'The files of {path} lack what a run of this version writes: {error!r}. '
@@ -170,7 +170,12 @@ def _nothing_measured(path: Path) -> str:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A file of a run.
+
+    Raises:
+        W2SError: It cannot be read, or another version wrote it.
+    """
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
