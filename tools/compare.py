@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Is it worth it? ``python tools/compare.py CONFIG [CONFIG ...] --baseline CONFIG --seeds 0 1 2``."""
+"""Train and compare: ``python tools/compare.py CONFIG [...] --baseline CONFIG --seeds 0 1 2``."""
 
 from w2s_mm.engine.compare import main
 

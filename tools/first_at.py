@@ -62,7 +62,9 @@ def main() -> None:
             for variant in evidence.variants:
                 if len(evidence.variants) > 1:
                     print(f'\n{variant.name}:')
-                print(as_text(evidence.compare(variant, tau, args.clock, args.sustained)), end='\n\n')
+                print(
+                    as_text(evidence.compare(variant, tau, args.clock, args.sustained)), end='\n\n'
+                )
         for note in evidence.notes:
             print(f'Note: {note}')
         if args.report:

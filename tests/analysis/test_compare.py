@@ -10,7 +10,6 @@ EARLY = [0.1, 0.22, 0.3, 0.3, 0.3, 0.3]  # at 80
 NEVER = [0.05] * 6  # > 240
 
 
-
 def at(time):
     return Crossing(time, reached=True)
 

@@ -10,8 +10,6 @@ EARLY = [0.1, 0.22, 0.3, 0.31, 0.3, 0.3]
 NEVER = [0.05] * 6
 
 
-
-
 @pytest.mark.parametrize(
     ('base', 'ours', 'expected'),
     [
@@ -34,7 +32,9 @@ def test_title_without_baselines(write_run):
 def test_title_of_several_seeds_and_of_several_variants(write_run):
     ours = [write_run(f'ours_seed{s}', EARLY, seed=s) for s in (0, 1)]
     base = [write_run(f'base_seed{s}', RISING, seed=s) for s in (0, 1)]
-    assert title(gather(ours, base), 0.2).endswith('2.00x as fast with the teacher (mean of 2 pairs)')
+    assert title(gather(ours, base), 0.2).endswith(
+        '2.00x as fast with the teacher (mean of 2 pairs)'
+    )
     assert 'means of the seeds' in title(gather([*ours, write_run('other', NEVER)], base), 0.2)
 
 
@@ -85,7 +85,9 @@ def test_a_lower_metric_is_drawn(write_run, tmp_path):
     fid = {'metric': 'fid', 'rule': 'less', 'thresholds': (60,)}
     ours = write_run('ours', [90, 70, 55], reference=65, closed_at=120, **fid)
     evidence = gather([ours], [write_run('base', [95, 80, 70], **fid)])
-    assert title(evidence, 60) == 'FID 60 reached at least 1.00x as fast with the teacher (one pair)'
+    assert (
+        title(evidence, 60) == 'FID 60 reached at least 1.00x as fast with the teacher (one pair)'
+    )
     draw(evidence, 60, tmp_path / 'fid.png')
 
 

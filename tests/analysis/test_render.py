@@ -37,7 +37,9 @@ def test_the_headline_is_that_of_the_mean_curve_with_median_and_interval(report)
 
 def test_one_pair_is_labelled_as_one(report):
     markdown, _ = report([EARLY], [RISING])
-    assert '2.00x as fast with the teacher: 80 iterations instead of 160. One pair of runs' in markdown
+    assert (
+        '2.00x as fast with the teacher: 80 iterations instead of 160. One pair of runs' in markdown
+    )
     assert 'mean curve |' not in markdown
 
 
@@ -49,7 +51,9 @@ def test_a_run_that_never_arrives_stays_in_the_median(report):
 
 def test_sustained_crossings_have_a_column_of_their_own(report):
     markdown, _ = report([[0.1, 0.22, 0.1, 0.31, 0.3, 0.3]], [RISING])
-    assert '| 0 | 160 / 80 | 2.00x | 160 / 160 | 1.00x | 24.0 / 30.0 | 25.0 / 31.0 | 160 |' in markdown
+    assert (
+        '| 0 | 160 / 80 | 2.00x | 160 / 160 | 1.00x | 24.0 / 30.0 | 25.0 / 31.0 | 160 |' in markdown
+    )
 
 
 def test_three_clocks(report):

@@ -87,7 +87,9 @@ def test_a_rest_of_four_rows_counts_and_fewer_do_not():
 
 @pytest.mark.parametrize('rows', [0, 3])
 def test_too_few_rows_have_no_value(rows):
-    assert math.isnan(cka(features(8, 3)[:rows], features(8, 3)[:rows]) if rows else LinearCKA().value())
+    assert math.isnan(
+        cka(features(8, 3)[:rows], features(8, 3)[:rows]) if rows else LinearCKA().value()
+    )
 
 
 def test_features_without_variation_have_no_value():

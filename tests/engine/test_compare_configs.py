@@ -70,7 +70,9 @@ def leave(training):
     told = {'format': 1, 'metric': 'accuracy/top1', 'rule': 'greater', 'hits_in_a_row': 2}
     told |= {'seed': training.seed, 'config': name, 'max_iters': 80, 'finished': True}
     targets = [{'threshold': 50, 'first': None, 'sustained': None}]
-    write_json(training.run_dir / 'time_to_target.json', {**told, 'history': history, 'targets': targets})
+    write_json(
+        training.run_dir / 'time_to_target.json', {**told, 'history': history, 'targets': targets}
+    )
     record = {'format': 1, 'config': training.config, 'seed': training.seed, 'parameters': 1}
     record |= {'initial_weights': f'w{training.seed}', 'batches': ['b'], 'teacher': None}
     write_json(training.run_dir / 'run.json', {**record, 'software': {}, 'hardware': {}})

@@ -10,7 +10,14 @@ import pytest
 
 from w2s_mm.core.errors import W2SError
 from w2s_mm.engine import trainings
-from w2s_mm.engine.trainings import Training, _Progress, duration, options_of, run_trainings, seconds
+from w2s_mm.engine.trainings import (
+    Training,
+    _Progress,
+    duration,
+    options_of,
+    run_trainings,
+    seconds,
+)
 
 SCRIPT = """
 import json, pathlib, sys, time
@@ -126,7 +133,11 @@ def test_an_interrupted_training_is_resumed(tmp_path):
             'epoch 3, iteration 20 of 63',
             86401,
         ),
-        ('Epoch(train) [12][ 1/63]  eta: 12 days, 1:00:00  x', 'epoch 12, iteration 1 of 63', 1040400),
+        (
+            'Epoch(train) [12][ 1/63]  eta: 12 days, 1:00:00  x',
+            'epoch 12, iteration 1 of 63',
+            1040400,
+        ),
     ],
 )
 def test_progress_is_read_from_the_log(line, step, left):

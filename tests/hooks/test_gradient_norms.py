@@ -29,7 +29,11 @@ def test_the_norms_and_the_cosine_are_those_of_the_two_gradients():
     net = ToyNet(norm=False)
     inputs = torch.randn(4, 3, 2, 2)
     out = net.head(net.body(inputs)).squeeze(-1)
-    losses = {'loss_base': out.square().mean(), 'loss_distill_a': 0.5 * out.mean(), 'acc': out.sum()}
+    losses = {
+        'loss_base': out.square().mean(),
+        'loss_distill_a': 0.5 * out.mean(),
+        'acc': out.sum(),
+    }
     losses['loss_distill_b'] = 0.25 * out.mean()
     found = gradient_norms(net, losses)
 
@@ -69,7 +73,12 @@ def test_it_measures_every_n_iterations_and_knows_no_distillation_after_the_end(
     found = measured(tmp_path)
     assert found['interval'] == 4 and found['seconds'] > 0
     assert [entry['iter'] for entry in found['history']] == [1, 5, 9, 13]
-    assert [entry['grad_norm_distill'] > 0 for entry in found['history']] == [True, True, False, False]
+    assert [entry['grad_norm_distill'] > 0 for entry in found['history']] == [
+        True,
+        True,
+        False,
+        False,
+    ]
     assert all(entry['grad_norm_base'] > 0 for entry in found['history'])
     assert found['history'][2]['grad_cosine'] == 0
 

@@ -24,9 +24,14 @@ def record(config):
 def test_a_student_starts_like_its_baseline_and_tells_of_its_teacher(tmp_path):
     teacher = make_teacher(tmp_path)
     base = record(make_config(tmp_path / 'base', None, epochs=1))
-    ours = record(make_config(tmp_path / 'ours', teacher, epochs=1, schedule=dict(
-        unit='epoch', lambda_max=1.0, warmup=0.5, hold=0.5, decay=0
-    )))
+    ours = record(
+        make_config(
+            tmp_path / 'ours',
+            teacher,
+            epochs=1,
+            schedule=dict(unit='epoch', lambda_max=1.0, warmup=0.5, hold=0.5, decay=0),
+        )
+    )
     assert base['initial_weights'] == ours['initial_weights']
     assert base['batches'] == ours['batches'] and len(set(ours['batches'])) == 3
     assert base['teacher'] is None

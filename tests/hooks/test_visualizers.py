@@ -55,7 +55,9 @@ def test_the_tensorboard_event_file_holds_the_scalars_of_the_log(train, tmp_path
     (path,) = (tmp_path / 'run').glob('*/vis_data/events.out.tfevents.*')
     events = EventAccumulator(str(path))
     events.Reload()
-    shown = {(tag, e.step): e.value for tag in events.Tags()['scalars'] for e in events.Scalars(tag)}
+    shown = {
+        (tag, e.step): e.value for tag in events.Tags()['scalars'] for e in events.Scalars(tag)
+    }
     for name in SHOWN:
         steps = [step for tag, step in logged if tag == name]
         assert steps, name

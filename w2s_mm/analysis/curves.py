@@ -23,8 +23,7 @@ def mean_run(runs: Sequence[Run]) -> Run:
     if len(runs) == 1:
         return runs[0]
     history = [
-        {name: mean(point[name] for point in points) for name in POINT}
-        for points in _common(runs)
+        {name: mean(point[name] for point in points) for name in POINT} for points in _common(runs)
     ]
     return dataclasses.replace(
         runs[0],

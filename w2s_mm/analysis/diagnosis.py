@@ -99,10 +99,11 @@ def as_text(diagnosis: Diagnosis) -> str:
         rows.append([f'speedup of this pair to {target}', '', speedup_text(d.speedup)])
     side = f'{percent(abs(gap))} {worse(band) if gap > 0 else "better than the baseline"}'
     width = max(len(row[0]) for row in rows)
+    verdict = d.verdict.capitalize()
     rows = [[row[0].ljust(width), *row[1:]] for row in rows]
     return '\n'.join(
         [
-            f'{d.verdict.capitalize()}: {name} {value_text(d.teacher.value, band.metric)} is {side} '
+            f'{verdict}: {name} {value_text(d.teacher.value, band.metric)} is {side} '
             f'({value_text(band.baseline, band.metric)}); suitable is up to {percent(band.width)}.',
             _MEANING[d.verdict],
             '',
@@ -114,7 +115,7 @@ def as_text(diagnosis: Diagnosis) -> str:
 
 
 def _kl(alignment: Alignment) -> str:
-    return '-' if alignment.kl is None else f'{alignment.kl:.3f}'
+    return '-' if alignment.kl is None else f'{max(alignment.kl, 0.0):.3f}'
 
 
 def _remarks(d: Diagnosis) -> list[str]:

@@ -138,9 +138,7 @@ def check_same_start(runs: Sequence[Run], baselines: Sequence[Run]) -> list[str]
     for base, ours in pairs:
         if base.record and ours.record:
             check_records(base.record, ours.record, base.path, ours.path)
-    unknown = [
-        str(ours.seed) for base, ours in pairs if not (_complete(base) and _complete(ours))
-    ]
+    unknown = [str(ours.seed) for base, ours in pairs if not (_complete(base) and _complete(ours))]
     if not unknown:
         return []
     return [

@@ -70,7 +70,9 @@ def _headline(evidence: Evidence, variant: Variant, tau: float) -> str:
     if c.mean.speedup.unknown:
         result = f'neither side has reached {target} (baseline {base}, ours {ours} iterations)'
     else:
-        result = f'{target} is reached {in_words(c.mean.speedup)}: {ours} iterations instead of {base}'
+        result = (
+            f'{target} is reached {in_words(c.mean.speedup)}: {ours} iterations instead of {base}'
+        )
     if c.interval is None or c.median is None:
         return f'{who}{result}. One pair of runs: another seed may well give another figure.'
     return (
@@ -129,18 +131,17 @@ def _seeds(evidence: Evidence, variant: Variant, tau: float) -> Table:
     for pair, sustained in zip(c.pairs, held.pairs, strict=True):
         row = [str(pair.seed)]
         for each in (pair, sustained):
-            sides = [crossing_text(each.baseline_at, 'iter')] if c.with_baseline else []
-            sides.append(crossing_text(each.ours_at, 'iter'))
-            row.append(' / '.join(sides))
+            ats = [crossing_text(each.baseline_at, 'iter')] if c.with_baseline else []
+            row.append(' / '.join([*ats, crossing_text(each.ours_at, 'iter')]))
             if c.with_baseline:
                 row.append(speedup_text(each.speedup))
         rows.append([*row, *ends_text(pair, c), closed_text(pair.ours, 'iter')])
     if c.mean and len(c.pairs) > 1 and held.mean:
-        row = ['mean curve']
+        means = ['mean curve']
         for each in (c.mean, held.mean):
-            ats = (each.baseline_at, each.ours_at)
-            row += [' / '.join(crossing_text(at, 'iter') for at in ats), speedup_text(each.speedup)]
-        rows.append([*row, *ends_text(c.mean, c), ''])
+            ats = [crossing_text(at, 'iter') for at in (each.baseline_at, each.ours_at)]
+            means += [' / '.join(ats), speedup_text(each.speedup)]
+        rows.append([*means, *ends_text(c.mean, c), ''])
         rows.append(_median_row(c, held))
     ratio = ['speedup'] if c.with_baseline else []
     header = ['seed', f'first@{target}', *ratio, f'held {k} times', *ratio]
@@ -240,7 +241,8 @@ def _how(evidence: Evidence) -> Iterator[Block]:
     )
     yield Paragraph(
         "Seconds of training include the teacher's forward pass and leave validation out; the "
-        'full clock includes everything since the run began, the one evaluation of the teacher too.'
+        'full clock includes everything since the run began, the one evaluation of the teacher too. '
+        'Both mean something only where nothing else ran on the machine.'
     )
 
 
@@ -262,7 +264,9 @@ def _runs(evidence: Evidence) -> Iterator[Block]:
         if side is None:
             continue
         records = [run.record for run in side.runs if run.record]
-        references = {value_text(r.reference, r.metric) for r in side.runs if r.reference is not None}
+        references = {
+            value_text(r.reference, r.metric) for r in side.runs if r.reference is not None
+        }
         rows.append(
             [
                 side.name,

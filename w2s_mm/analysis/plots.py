@@ -201,7 +201,9 @@ def _sides(evidence: Evidence, tau: float, clock: Clock) -> list[_Side]:
 def _draw_side(axes: Any, side: _Side, clock: Clock, scale: float, every_seed: bool) -> None:
     times = side.mean.times(clock)
     if len(side.runs) > 1:
-        low, high = ([scale * value for value in edge] for edge in zip(*band(side.runs), strict=True))
+        low, high = (
+            [scale * value for value in edge] for edge in zip(*band(side.runs), strict=True)
+        )
         axes.fill_between(times, low, high, color=side.colour, alpha=0.13, linewidth=0)
         for run in side.runs if every_seed else ():
             values = [scale * value for value in run.values]

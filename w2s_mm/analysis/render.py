@@ -29,10 +29,10 @@ p.lead { font-size: 1.08rem; padding: .7rem 1rem; background: #f4f6f8;
   border-left: 4px solid #d55e00; max-width: none; }
 figure { margin: 1.6rem 0; }
 figure img { width: 100%; height: auto; display: block; }
-figcaption, caption { color: #555; font-size: .88rem; text-align: left; }
-figcaption { margin-top: .4rem; max-width: 46rem; }
-caption { padding-bottom: .35rem; caption-side: top; }
-.table { overflow-x: auto; margin: 1.5rem 0; }
+figcaption, p.caption { color: #555; font-size: .88rem; max-width: 46rem; }
+figcaption { margin-top: .4rem; }
+p.caption { margin: 1.6rem 0 .3rem; }
+.table { overflow-x: auto; margin: 0 0 1.5rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .32rem .75rem .32rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #e5e5e5; }
@@ -147,6 +147,6 @@ def _html_table(table: Table) -> str:
     kind = '' if header else ' class="facts"'
     rows = '\n'.join(row(cells, 'td') for cells in table.rows)
     return (
-        f'<div class="table"><table{kind}><caption>{html.escape(table.caption)}</caption>'
+        f'<p class="caption">{html.escape(table.caption)}</p><div class="table"><table{kind}>'
         f'<thead>{header}</thead><tbody>\n{rows}\n</tbody></table></div>'
     )

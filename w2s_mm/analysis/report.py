@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
@@ -182,7 +181,9 @@ def _ratio(value: Speedup | None, exact: bool = True) -> dict[str, float | None]
     bounds = {'at_least': value.low or None, 'at_most': _number(value.high)}
     if not exact:
         return bounds
-    return {'value': value.low, **dict.fromkeys(bounds)} if value.exact else {'value': None, **bounds}
+    return (
+        {'value': value.low, **dict.fromkeys(bounds)} if value.exact else {'value': None, **bounds}
+    )
 
 
 def _number(value: float) -> float | None:

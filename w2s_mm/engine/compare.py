@@ -158,8 +158,8 @@ def _read_arguments(config: str, run_dir: Path, options: dict[str, Any]) -> argp
 
 
 def _check_teacher(cfg: Any, config: str) -> None:
-    teacher = (cfg.get('model') or {}).get('teacher')
-    checkpoint = (teacher or {}).get('checkpoint', '')
+    teacher = (cfg.get('model') or {}).get('teacher') or {}
+    checkpoint = teacher.get('checkpoint', '')
     if checkpoint and '://' not in checkpoint and not Path(checkpoint).is_file():
         raise W2SError(
             f'The teacher of {config} is not there: {checkpoint}. Train it first (python '
@@ -219,4 +219,3 @@ def _check_starts(started: Sequence[Training]) -> None:
 def main() -> None:
     """Entry point of ``tools/compare.py``."""
     run_command(compare, resume='Type the same again: it goes on where it stopped.')
-

@@ -47,14 +47,12 @@ def diagnose(argv: list[str] | None = None) -> None:
     say(f'[1/3] the teacher, {arguments["checkpoint"]}')
     with contextlib.redirect_stdout(io.StringIO()):  # the stack prints about every evaluation
         candidate = evaluate_teacher(runner, student, arguments, device, metric, rule)
-    sides = []
-    for step, (who, checkpoint) in enumerate(
-        zip(('without', 'with'), checkpoints, strict=True), start=2
-    ):
-        say(f'[{step}/3] the student {who} it, {checkpoint}')
-        sides.append(_align(runner, student, arguments, checkpoint, args.minibatch))
+    say(f'[2/3] the student without it, {checkpoints[0]}')
+    without = _align(runner, student, arguments, checkpoints[0], args.minibatch)
+    say(f'[3/3] the student with it, {checkpoints[1]}')
+    taught = _align(runner, student, arguments, checkpoints[1], args.minibatch)
     tau, speedup = _speedup(*runs)
-    diagnosis = Diagnosis(band, candidate, *sides, tau, speedup)
+    diagnosis = Diagnosis(band, candidate, without, taught, tau, speedup)
     print(f'\n{as_text(diagnosis)}')
     if args.json:
         write_json(args.json, as_json(diagnosis))

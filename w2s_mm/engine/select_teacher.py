@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from w2s_mm.analysis.wording import metric_name, value_text
 from w2s_mm.analysis.runs import load_run
 from w2s_mm.analysis.teacher_table import (
     Band,
@@ -157,7 +156,7 @@ def _evaluate(
         W2SError: None can be evaluated, or the evaluator does not report the metric.
     """
     runner, student, device = build_student(cfg)
-    student.cpu()  # type: ignore[attr-defined]  # it is asked how it is built, never what it sees
+    student.cpu()  # it is asked how it is built, never what it sees
     candidates = []
     for number, checkpoint in enumerate(checkpoints, start=1):
         say(f'[{number}/{len(checkpoints)}] {checkpoint}')
@@ -165,7 +164,12 @@ def _evaluate(
             # The stack prints about every evaluation.
             with contextlib.redirect_stdout(io.StringIO()):
                 candidate = evaluate_teacher(
-                    runner, student, {**teacher, 'checkpoint': checkpoint}, device, band.metric, band.rule
+                    runner,
+                    student,
+                    {**teacher, 'checkpoint': checkpoint},
+                    device,
+                    band.metric,
+                    band.rule,
                 )
         except Unfit as error:
             candidate = Candidate(checkpoint, problem=str(error))

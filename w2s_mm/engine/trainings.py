@@ -224,7 +224,9 @@ class _Progress:
         else:
             print(text, flush=True)
 
-    def remaining(self, running: Sequence[tuple[float, float | None]], waiting: int) -> float | None:
+    def remaining(
+        self, running: Sequence[tuple[float, float | None]], waiting: int
+    ) -> float | None:
         """Seconds until all is done, None while there is nothing to go by.
 
         Args:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 @HOOKS.register_module()
 class RunRecordHook(Hook):
-    """Writes ``run.json``: fingerprints, versions, hardware. ``tools/train.py`` adds it to each run.
+    """Writes ``run.json``: fingerprints, versions, hardware. ``tools/train.py`` adds it.
 
     Two runs can be compared as a pair only if they began with the same weights and saw the same
     batches. The hash of the student's weights before the first iteration and those of its first
@@ -51,7 +51,7 @@ class RunRecordHook(Hook):
         if not is_main_process() or (runner._resume and path.is_file()):
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        teacher = getattr(model, 'teacher', None)
+        teacher: Any = getattr(model, 'teacher', None)
         self._record = {
             'format': 1,
             'config': _shown(runner.cfg.filename),
@@ -90,7 +90,7 @@ def hash_weights(model: nn.Module) -> str:
 
 
 def hash_tensors(batch: Any) -> str:
-    """Hash of the tensors in a batch of a loader, in their order; what else it holds is left out."""
+    """Hash of the tensors in a batch of a loader, in their order; the rest is left out."""
     digest = hashlib.sha256()
     for tensor in _tensors(batch):
         digest.update(f'{tuple(tensor.shape)}'.encode())
@@ -131,10 +131,9 @@ def versions() -> dict[str, str | None]:
         'cuda': torch.version.cuda if torch.cuda.is_available() else None,
         'mmengine': mmengine.__version__,
     }
-    providers = importlib.metadata.packages_distributions()
     for package in PACKAGES:
-        for distribution in providers.get(package, [])[:1]:
-            found[package] = importlib.metadata.version(distribution)
+        if package in sys.modules:  # what the run did not use cannot have changed it
+            found[package] = getattr(sys.modules[package], '__version__', None)
     return found
 
 
