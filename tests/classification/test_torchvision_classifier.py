@@ -138,7 +138,8 @@ def test_without_normalisation_it_is_refused(build):
 
 
 def test_timms_checkpoint_answers_as_timms_model(make_student, make_batch, tmp_path):
-    timm = pytest.importorskip('timm')
+    import timm
+
     torch.manual_seed(1)
     network = timm.create_model('resnet18', num_classes=5).eval()
     path = tmp_path / 'timm.pth'
