@@ -38,7 +38,9 @@ def test_a_lower_metric():
 
 
 def test_the_figures_it_rests_on_are_shown():
-    rows = [' '.join(line.split()) for line in as_text(diagnosis(speedup=Speedup(2, 2))).splitlines()]
+    rows = [
+        ' '.join(line.split()) for line in as_text(diagnosis(speedup=Speedup(2, 2))).splitlines()
+    ]
     assert 'mean entropy of its answers, nats 1.386' in rows
     assert 'CKA(student, teacher) 0.500 0.600' in rows
     assert 'KL(student || teacher), nats 0.700 0.500' in rows

@@ -31,7 +31,7 @@ def test_the_headline_is_that_of_the_mean_curve_with_median_and_interval(report)
     markdown, _ = report([EARLY, EARLY], [RISING, EARLY])
     assert (
         'AP50 20 is reached 1.50x as fast with the teacher: 80 iterations instead of 120 (mean of '
-        '2 pairs). The median of the paired ratios is 1.50x, 95% interval 1.00x to 2.00x.'
+        '2 pairs). The median of the paired ratios is 1.50x, 95% interval 1.00x to 2.00x; 2 pairs say little about luck.'
     ) in markdown
 
 
@@ -87,6 +87,9 @@ def test_several_variants_stand_in_one_table_and_one_figure(write_run, tmp_path)
     assert '| base | 160 |' in markdown and '| fast | 80 | 2.00x |' in markdown
     assert '| never | > 240 | < 0.67x |' in markdown
     assert markdown.count('![') == 1
+    assert (
+        'How much sooner AP50 20 is reached than by base (one pair): fast 2.00x, never < 0.67x.'
+    ) in markdown
 
 
 def test_gradient_norms_have_a_figure(report):

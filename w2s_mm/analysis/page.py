@@ -28,6 +28,9 @@ from .wording import (
 )
 
 
+FEW = 5  # pairs, below which an interval is a formality
+
+
 def build_page(evidence: Evidence) -> Page:
     """Put the report together.
 
@@ -47,8 +50,10 @@ def build_page(evidence: Evidence) -> Page:
 
 
 def _target(evidence: Evidence, tau: float, suffix: str) -> Iterator[Block]:
-    for variant in evidence.variants:
-        yield Paragraph(_headline(evidence, variant, tau), lead=True)
+    if len(evidence.variants) == 1:
+        yield Paragraph(_headline(evidence, evidence.variants[0], tau), lead=True)
+    elif evidence.baseline:
+        yield Paragraph(_ranking(evidence, tau), lead=True)
     yield Figure(f'curves{suffix}', _caption(evidence, tau), tau)
     if len(evidence.variants) > 1:
         yield _summary(evidence, tau)
@@ -60,26 +65,43 @@ def _target(evidence: Evidence, tau: float, suffix: str) -> Iterator[Block]:
 def _headline(evidence: Evidence, variant: Variant, tau: float) -> str:
     c = evidence.compare(variant, tau)
     target = target_text(c.metric, tau)
-    many = len(evidence.variants) > 1
-    who = f'{variant.name}: ' if many else ''
     if not c.with_baseline:
-        return f'{who}{target} reached at iteration {_mean_at(variant, tau)}.'
+        return f'{target} reached at iteration {_mean_at(variant, tau)}.'
     if c.mean is None or c.mean.speedup is None:
-        return f'{who}no seed has both a baseline and a run of ours: nothing can be compared.'
+        return 'No seed has both a baseline and a run of ours: nothing can be compared.'
     base, ours = (crossing_text(at, 'iter') for at in (c.mean.baseline_at, c.mean.ours_at))
     if c.mean.speedup.unknown:
-        result = f'neither side has reached {target} (baseline {base}, ours {ours} iterations)'
+        result = f'Neither side has reached {target} (baseline {base}, ours {ours} iterations)'
     else:
         result = (
             f'{target} is reached {in_words(c.mean.speedup)}: {ours} iterations instead of {base}'
         )
     if c.interval is None or c.median is None:
-        return f'{who}{result}. One pair of runs: another seed may well give another figure.'
+        return f'{result}. One pair of runs: another seed may well give another figure.'
     return (
-        f'{who}{result} ({of_pairs(c)}). The median of the paired ratios is '
+        f'{result} ({of_pairs(c)}). The median of the paired ratios is '
         f'{speedup_text(c.median, median=True)}, {CONFIDENCE:.0%} interval '
-        f'{interval_text(c.interval)}.'
+        f'{interval_text(c.interval)}{_few(c)}.'
     )
+
+
+def _ranking(evidence: Evidence, tau: float) -> str:
+    """All variants in one sentence; which is best is for the reader to say."""
+    compared = [(each, evidence.compare(each, tau)) for each in evidence.variants]
+    ratios = [
+        f'{each.name} {speedup_text(c.mean.speedup if c.mean else None)}' for each, c in compared
+    ]
+    c = compared[0][1]
+    return (
+        f'How much sooner {target_text(c.metric, tau)} is reached than by '
+        f'{evidence.baseline.name if evidence.baseline else ""} ({of_pairs(c)}): '
+        f'{", ".join(ratios)}{_few(c)}.'
+    )
+
+
+def _few(c: Comparison) -> str:
+    count = sum(pair.speedup is not None for pair in c.pairs)
+    return f'; {count} pairs say little about luck' if 1 < count < FEW else ''
 
 
 def _mean_at(variant: Variant, tau: float) -> str:

@@ -190,7 +190,7 @@ def _sides(evidence: Evidence, tau: float, clock: Clock) -> list[_Side]:
             label = 'with teacher' if evidence.baseline else variant.name
         elif not several:
             label = 'baseline'
-        if len(runs) > 1:
+        if len(runs) > 1 and not several:
             label += f', mean of {len(runs)}'
         if several:
             label += f' ({crossing_text(at, clock)})'
