@@ -3,7 +3,8 @@ import math
 import pytest
 
 from w2s_mm.analysis import draw, gather
-from w2s_mm.analysis.plots import draw_gradients, title
+from w2s_mm.analysis.gradient_plot import draw_gradients
+from w2s_mm.analysis.headline import title
 
 RISING = [0.05, 0.1, 0.15, 0.21, 0.25, 0.24]
 EARLY = [0.1, 0.22, 0.3, 0.31, 0.3, 0.3]

@@ -31,7 +31,8 @@ def test_the_headline_is_that_of_the_mean_curve_with_median_and_interval(report)
     markdown, _ = report([EARLY, EARLY], [RISING, EARLY])
     assert (
         'AP50 20 is reached 1.50x as fast with the teacher: 80 iterations instead of 120 (mean of '
-        '2 pairs). The median of the paired ratios is 1.50x, 95% interval 1.00x to 2.00x; 2 pairs say little about luck.'
+        '2 pairs). The median of the paired ratios is 1.50x, 95% interval 1.00x to 2.00x; 2 pairs '
+        'say little about luck.'
     ) in markdown
 
 

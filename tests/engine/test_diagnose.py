@@ -132,7 +132,7 @@ def test_a_validation_without_labels_is_said(case, monkeypatch):
 
 
 def test_a_run_without_a_checkpoint_is_refused(tmp_path):
-    with pytest.raises(W2SError, match='has no last checkpoint. Expected'):
+    with pytest.raises(W2SError, match=r'has no last checkpoint\. Expected'):
         last_checkpoint(tmp_path)
     (tmp_path / 'last_checkpoint').write_text('/elsewhere/iter_9.pth')
     with pytest.raises(W2SError, match=r'has no last checkpoint \(iter_9\.pth\)'):

@@ -10,14 +10,8 @@ import pytest
 
 from w2s_mm.core.errors import W2SError
 from w2s_mm.engine import trainings
-from w2s_mm.engine.trainings import (
-    Training,
-    _Progress,
-    duration,
-    options_of,
-    run_trainings,
-    seconds,
-)
+from w2s_mm.engine.progress import ITERATION, Progress, duration, seconds
+from w2s_mm.engine.trainings import Training, options_of, run_trainings
 
 SCRIPT = """
 import json, pathlib, sys, time
@@ -141,7 +135,7 @@ def test_an_interrupted_training_is_resumed(tmp_path):
     ],
 )
 def test_progress_is_read_from_the_log(line, step, left):
-    found = trainings._ITERATION.search(line)
+    found = ITERATION.search(line)
     epoch, done, total, eta = found.groups()
     assert f'{f"epoch {epoch}, " if epoch else ""}iteration {done} of {total}' == step
     assert seconds(eta) == left
@@ -158,7 +152,7 @@ def test_progress_is_read_from_the_log(line, step, left):
     ],
 )
 def test_time_left(durations, running, waiting, jobs, expected):
-    progress = _Progress(4, 0, jobs)
+    progress = Progress(4, 0, jobs)
     progress.durations = durations
     assert progress.remaining(running, waiting) == pytest.approx(expected)
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from statistics import median
-from typing import Any
 
+from . import background
 from .blocks import Block, Figure, Heading, Page, Paragraph, Table
-from .bootstrap import CONFIDENCE, RESAMPLES, SEED
+from .bootstrap import CONFIDENCE
 from .compare import Comparison
-from .curves import mean_run
 from .evidence import Evidence, Variant
-from .plots import in_words, of_pairs, title
+from .headline import headline, mean_at, ranking, title
 from .report import CLOCKS, closed_text, ends_text
 from .runs import Clock, Run
-from .timing import Crossing, crossing
+from .timing import Crossing
 from .wording import (
     UNITS,
     crossing_text,
@@ -28,9 +27,6 @@ from .wording import (
 )
 
 
-FEW = 5  # pairs, below which an interval is a formality
-
-
 def build_page(evidence: Evidence) -> Page:
     """Put the report together.
 
@@ -42,70 +38,24 @@ def build_page(evidence: Evidence) -> Page:
         if number:
             blocks.append(Heading(title(evidence, tau)))
         blocks += _target(evidence, tau, '' if number == 0 else f'_{tau:g}')
-    blocks += _gradients(evidence)
-    blocks += _cost_of_teachers(evidence)
-    blocks += _how(evidence)
-    blocks += _runs(evidence)
+    blocks += background.gradients(evidence)
+    blocks += background.cost_of_teachers(evidence)
+    blocks += background.how(evidence)
+    blocks += background.runs(evidence)
     return Page(title(evidence, evidence.taus[0]), blocks)
 
 
 def _target(evidence: Evidence, tau: float, suffix: str) -> Iterator[Block]:
     if len(evidence.variants) == 1:
-        yield Paragraph(_headline(evidence, evidence.variants[0], tau), lead=True)
+        yield Paragraph(headline(evidence, evidence.variants[0], tau), lead=True)
     elif evidence.baseline:
-        yield Paragraph(_ranking(evidence, tau), lead=True)
+        yield Paragraph(ranking(evidence, tau), lead=True)
     yield Figure(f'curves{suffix}', _caption(evidence, tau), tau)
     if len(evidence.variants) > 1:
         yield _summary(evidence, tau)
     for variant in evidence.variants:
         yield _seeds(evidence, variant, tau)
     yield _clocks(evidence, tau)
-
-
-def _headline(evidence: Evidence, variant: Variant, tau: float) -> str:
-    c = evidence.compare(variant, tau)
-    target = target_text(c.metric, tau)
-    if not c.with_baseline:
-        return f'{target} reached at iteration {_mean_at(variant, tau)}.'
-    if c.mean is None or c.mean.speedup is None:
-        return 'No seed has both a baseline and a run of ours: nothing can be compared.'
-    base, ours = (crossing_text(at, 'iter') for at in (c.mean.baseline_at, c.mean.ours_at))
-    if c.mean.speedup.unknown:
-        result = f'Neither side has reached {target} (baseline {base}, ours {ours} iterations)'
-    else:
-        result = (
-            f'{target} is reached {in_words(c.mean.speedup)}: {ours} iterations instead of {base}'
-        )
-    if c.interval is None or c.median is None:
-        return f'{result}. One pair of runs: another seed may well give another figure.'
-    return (
-        f'{result} ({of_pairs(c)}). The median of the paired ratios is '
-        f'{speedup_text(c.median, median=True)}, {CONFIDENCE:.0%} interval '
-        f'{interval_text(c.interval)}{_few(c)}.'
-    )
-
-
-def _ranking(evidence: Evidence, tau: float) -> str:
-    """All variants in one sentence; which is best is for the reader to say."""
-    compared = [(each, evidence.compare(each, tau)) for each in evidence.variants]
-    ratios = [
-        f'{each.name} {speedup_text(c.mean.speedup if c.mean else None)}' for each, c in compared
-    ]
-    c = compared[0][1]
-    return (
-        f'How much sooner {target_text(c.metric, tau)} is reached than by '
-        f'{evidence.baseline.name if evidence.baseline else ""} ({of_pairs(c)}): '
-        f'{", ".join(ratios)}{_few(c)}.'
-    )
-
-
-def _few(c: Comparison) -> str:
-    count = sum(pair.speedup is not None for pair in c.pairs)
-    return f'; {count} pairs say little about luck' if 1 < count < FEW else ''
-
-
-def _mean_at(variant: Variant, tau: float) -> str:
-    return crossing_text(crossing(mean_run(variant.runs), tau), 'iter')
 
 
 def _caption(evidence: Evidence, tau: float) -> str:
@@ -124,14 +74,14 @@ def _summary(evidence: Evidence, tau: float) -> Table:
     rows = []
     if evidence.baseline:
         final, best = (_mean_text(evidence.baseline.runs, which, metric) for which in (0, 1))
-        at = _mean_at(evidence.baseline, tau)
+        at = mean_at(evidence.baseline, tau)
         rows.append([evidence.baseline.name, at, '', '', '', final, best])
     for variant in evidence.variants:
         c = evidence.compare(variant, tau)
         final, best = (_mean_text(variant.runs, which, metric) for which in (0, 1))
         ratio = speedup_text(c.mean.speedup) if c.mean else '-'
         middle = speedup_text(c.median, median=True)
-        at = _mean_at(variant, tau)
+        at = mean_at(variant, tau)
         rows.append([variant.name, at, ratio, middle, interval_text(c.interval), final, best])
     name = metric_name(metric)
     header = ['', f'first@{target_text(metric, tau)}, mean curve', 'speedup, mean curve']
@@ -207,115 +157,3 @@ def _middle(crossings: list[Crossing | None], clock: Clock) -> str:
     if middle < float('inf'):
         return time_text(middle, clock)
     return crossing_text(Crossing(max(at.time for at in known), reached=False), clock)
-
-
-def _gradients(evidence: Evidence) -> Iterator[Block]:
-    measured = [run for run in evidence.runs if run.gradients]
-    if not measured:
-        return
-    yield Heading('Gradient norms of the two terms')
-    for run in measured:
-        name = f'gradients_{variant_and_seed(run)}'
-        yield Figure(name, f'{run.path.parent.name}/{run.name}, seed {run.seed}', run=run)
-
-
-def variant_and_seed(run: Run) -> str:
-    """A name for a file."""
-    return f'{run.path.resolve().parent.name}_{run.name}'
-
-
-def _cost_of_teachers(evidence: Evidence) -> Iterator[Block]:
-    taught = any(run.reference is not None for run in evidence.runs)
-    if not taught:
-        return
-    yield Heading('What training the teacher cost')
-    if not evidence.teachers:
-        yield Paragraph('Not known: the run that wrote its checkpoint is not at hand.')
-        return
-    yield Paragraph(
-        'Not part of the figures above: the method is for when a weaker model exists already.'
-    )
-    rows = [
-        [cost.name, f'{cost.iters:.0f}', f'{cost.train_seconds:.0f}', f'{cost.wall_seconds:.0f}']
-        for cost in evidence.teachers
-    ]
-    header = ['teacher', 'iterations', 'seconds of training', 'seconds, everything included']
-    yield Table('Up to the checkpoint that taught', header, rows)
-
-
-def _how(evidence: Evidence) -> Iterator[Block]:
-    yield Heading('How to read this')
-    k = evidence.runs[0].hits_in_a_row
-    better = 'at least' if evidence.runs[0].rule == 'greater' else 'at most'
-    yield Paragraph(
-        f'first@tau is the first validation at which the metric is {better} tau; "held" counts it '
-        f'only when {k} validations in a row do. The headline is that of the mean curve of the '
-        f'seeds; a pair is a baseline and a run with a teacher of the same seed.'
-    )
-    yield Paragraph(
-        'A run that never arrives is "> T", T its last validation, and stays in: its ratio is then '
-        'a bound, and the median and its interval are as wide as these bounds make them.'
-    )
-    yield Paragraph(
-        f'The interval is the {CONFIDENCE:.0%} percentile bootstrap of the median of the paired '
-        f'ratios: {RESAMPLES:,} resamples of the pairs, random seed {SEED}. With five pairs or '
-        f'fewer it spans the least to the greatest ratio.'
-    )
-    yield Paragraph(
-        "Seconds of training include the teacher's forward pass and leave validation out; the "
-        'full clock includes everything since the run began, the one evaluation of the teacher too. '
-        'Both mean something only where nothing else ran on the machine.'
-    )
-
-
-def _runs(evidence: Evidence) -> Iterator[Block]:
-    yield Heading('Runs')
-    notes = list(evidence.notes)
-    for tau in evidence.taus:
-        for variant in evidence.variants:
-            notes += evidence.compare(variant, tau).notes
-    for note in dict.fromkeys(notes):
-        yield Paragraph(f'Note: {note}')
-    if evidence.baseline and not evidence.notes:
-        yield Paragraph(
-            'Checked by fingerprints: both runs of a pair began with the same weights and were fed '
-            'the same batches.'
-        )
-    rows = []
-    for side in (evidence.baseline, *evidence.variants):
-        if side is None:
-            continue
-        records = [run.record for run in side.runs if run.record]
-        references = {
-            value_text(r.reference, r.metric) for r in side.runs if r.reference is not None
-        }
-        rows.append(
-            [
-                side.name,
-                ', '.join(str(run.seed) for run in side.runs),
-                _all(records, 'config'),
-                _all(records, 'parameters'),
-                ', '.join(sorted(references)) or '-',
-                ', '.join(sorted({str(run.max_iters) for run in side.runs})),
-            ]
-        )
-    header = ['', 'seeds', 'config', 'parameters', 'm_ref', 'iterations']
-    yield Table('What was compared', header, rows)
-    facts = _facts([run.record for run in evidence.runs if run.record])
-    if facts:
-        yield Table('Software and hardware', ['', ''], facts)
-
-
-def _all(records: list[dict[str, Any]], key: str) -> str:
-    return ', '.join(dict.fromkeys(str(record[key]) for record in records)) or 'not recorded'
-
-
-def _facts(records: list[dict[str, Any]]) -> list[list[str]]:
-    """Each fact once, or all its values where runs differ."""
-    facts: dict[str, dict[str, None]] = {}
-    for record in records:
-        for part in ('software', 'hardware'):
-            for name, value in record[part].items():
-                if value is not None:
-                    facts.setdefault(name, {})[str(value)] = None
-    return [[name, ', '.join(values)] for name, values in facts.items()]

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .compare import Comparison
+from .canvas import BASELINE, INK, OURS, TEACHER, canvas
 from .curves import band, mean_run
 from .evidence import Evidence
+from .headline import title
 from .runs import Clock, Run
-from .timing import Crossing, Speedup, crossing
-from .wording import UNITS, crossing_text, metric_name, metric_scale, speedup_text, target_text
+from .timing import Crossing, crossing
+from .wording import UNITS, crossing_text, metric_name, metric_scale
 
-# Okabe and Ito's palette: told apart with any colour vision, and in grey by their lightness.
-BASELINE, TEACHER, INK = '#0072B2', '#009E73', '#333333'
-OURS = ('#D55E00', '#CC79A7', '#E69F00', '#56B4E9', '#7A4DA0', '#8C6D31', '#000000')
 DASHES: tuple[Any, ...] = ('-', (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 
 
@@ -59,7 +56,7 @@ def draw(
     """
     sides = _sides(evidence, tau, clock)
     weighted = [side for side in sides if any(run.schedule for run in side.runs)]
-    with _figure((4.3, 5.2) if narrow else (8, 5), out, suffix) as figure:
+    with canvas((4.3, 5.2) if narrow else (8, 5), out, suffix) as figure:
         if weighted:
             top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(6, 1))
             _draw_weight(bottom, weighted, clock)
@@ -82,95 +79,6 @@ def draw(
         if titled:
             text = title(evidence, tau, clock)
             top.set_title(text, loc='left', fontsize=12, fontweight='bold', pad=10)
-
-
-def draw_gradients(run: Run, out: str | Path | BinaryIO, suffix: str = 'png') -> None:
-    """Draw the norms of the gradients of both terms and the cosine, as Figure 5b of the paper.
-
-    Args:
-        run: One with ``gradients``.
-        out: File to write.
-        suffix: Format, ``'png'`` or ``'svg'``.
-    """
-    with _figure((8, 4.4), out, suffix) as figure:
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        iters = [entry['iter'] for entry in run.gradients]
-        for key, label, colour in (
-            ('grad_norm_base', r'$\|\nabla L_{base}\|$', BASELINE),
-            ('grad_norm_distill', r'$\|\nabla\gamma\lambda L_{distill}\|$', OURS[0]),
-        ):
-            norms = [_number(entry[key]) for entry in run.gradients]
-            top.plot(iters, norms, color=colour, linewidth=1.6, label=label)
-        top.set_ylabel('gradient norm')
-        top.set_ylim(bottom=0)
-        top.legend(frameon=False)
-        cosines = [
-            _number(entry['grad_cosine']) if entry['grad_norm_distill'] else math.nan
-            for entry in run.gradients
-        ]
-        bottom.plot(iters, cosines, color=INK, linewidth=1.2)
-        bottom.axhline(0, color=INK, linewidth=0.6, alpha=0.5)
-        bottom.set_ylim(-1.05, 1.05)
-        bottom.set_ylabel('cosine')
-        bottom.set_xlabel(UNITS['iter'])
-        for axes in (top, bottom):
-            axes.grid(alpha=0.2, linewidth=0.6)
-
-
-def title(evidence: Evidence, tau: float, clock: Clock = 'iter') -> str:
-    """Say the result in words."""
-    target = target_text(evidence.runs[0].metric, tau)
-    if len(evidence.variants) > 1:
-        return f'Time to {target} (means of the seeds)'
-    (variant,) = evidence.variants
-    c = evidence.compare(variant, tau, clock)
-    if not c.with_baseline:
-        at = crossing(mean_run(variant.runs), tau, clock)
-        if not at.reached:
-            return f'{target} not reached'
-        many = f' (mean of {len(variant.runs)} runs)' if len(variant.runs) > 1 else ''
-        unit = {'iter': 'iterations', 'epoch': 'epochs'}.get(clock, 's')
-        return f'{target} reached after {crossing_text(at, clock)} {unit}{many}'
-    if c.mean is None or c.mean.speedup is None or c.mean.speedup.unknown:
-        return f'{target}: no speedup can be told yet'
-    return f'{target} reached {in_words(c.mean.speedup)} ({of_pairs(c)})'
-
-
-def of_pairs(c: Comparison) -> str:
-    """What a headline is the result of."""
-    count = sum(pair.speedup is not None for pair in c.pairs)
-    return f'mean of {count} pairs' if count > 1 else 'one pair'
-
-
-def in_words(speedup: Speedup) -> str:
-    """A ratio as the end of a sentence about the target."""
-    text = speedup_text(speedup).lstrip('<> ')
-    if speedup.exact:
-        if text == '1.00x':
-            return 'as soon as without the teacher'
-        return f'{text} as fast with the teacher'
-    if speedup.high == math.inf:
-        return f'at least {text} as fast with the teacher'
-    if speedup.low == 0:
-        return f'at most {text} as fast with the teacher'
-    return f'{text} as fast with the teacher'
-
-
-@contextmanager
-def _figure(size: tuple[float, float], out: str | Path | BinaryIO, suffix: str) -> Iterator[Any]:
-    # pyplot would pick a window system; a Figure of one's own draws with Agg wherever it runs.
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    style: Any = {'font.size': 11, 'axes.spines.top': False, 'axes.spines.right': False}
-    # Letters as shapes look alike on every machine; the same input gives the same file.
-    with rc_context({**style, 'svg.fonttype': 'path', 'svg.hashsalt': 'w2s_mm'}):
-        figure = Figure(figsize=size, layout='constrained')
-        yield figure
-        if isinstance(out, (str, Path)):
-            Path(out).parent.mkdir(parents=True, exist_ok=True)
-        metadata = {'Date': None} if suffix == 'svg' else None
-        figure.savefig(out, format=suffix, dpi=150, metadata=metadata)
 
 
 def _sides(evidence: Evidence, tau: float, clock: Clock) -> list[_Side]:
@@ -338,7 +246,3 @@ def _legend(figure: Any, axes: Any, narrow: bool) -> None:
         columnspacing=1.3,
         handlelength=2.2,
     )
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value

@@ -12,8 +12,9 @@ from w2s_mm.core.files import write_json
 
 from .blocks import Block, Figure, Heading, Page, Paragraph, Table
 from .evidence import Evidence
+from .gradient_plot import draw_gradients
 from .page import build_page
-from .plots import draw, draw_gradients
+from .plots import draw
 from .report import as_json
 
 _STYLE = """

@@ -136,7 +136,7 @@ def _align(
         set_random_seed(_SEED)
         for batch in runner.val_dataloader:
             batch = student.data_preprocessor(batch, False)
-            inputs, samples = batch['inputs'], batch['data_samples']
+            inputs, samples = batch['inputs'], batch.get('data_samples')
             with record(student, taps[0]) as ours, record(teacher.model, taps[1]) as theirs:
                 _plain_loss(student, inputs, samples)
                 answer = head.ask(student, teacher, inputs, samples, ours)

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from w2s_mm.core.errors import W2SError
 
+from .progress import Process, Progress
+
 ROOT = Path(__file__).parents[2]
-_ITERATION = re.compile(
-    r'(?:Iter|Epoch)\(train\) +(?:\[ *(\d+)\])?\[ *(\d+)/(\d+)\]'
-    r'.*?eta: (\d+ days?, [\d:]+|[\d:]+)'
-)
-_SAID = ('Distillation ended', 'Weak-to-strong distillation')
 _POLL = 0.5  # seconds
-_SILENCE = 30.0  # seconds between lines of progress where nobody watches
 
 
 @dataclass(frozen=True)
@@ -60,30 +55,6 @@ class Training:
         return [*command, '--cfg-options', *self.options] if self.options else command
 
 
-@dataclass
-class _Process:
-    """A training that runs, and what its log has said so far."""
-
-    training: Training
-    process: subprocess.Popen[bytes]
-    log: TextIO
-    slot: int
-    start: float = field(default_factory=time.monotonic)
-    left: float | None = None  # seconds, as it says
-    step: str = 'starting'
-    events: list[str] = field(default_factory=list)
-
-    def read(self) -> None:
-        """Read on in the log."""
-        for line in self.log.readlines():
-            if found := _ITERATION.search(line):
-                epoch, done, total, eta = found.groups()
-                self.step = f'{f"epoch {epoch}, " if epoch else ""}iteration {done} of {total}'
-                self.left = seconds(eta)
-            elif any(said in line for said in _SAID):
-                self.events.append(line.split(' - INFO - ')[-1].strip())
-
-
 def run_trainings(
     trainings: Sequence[Training],
     jobs: int = 1,
@@ -104,34 +75,34 @@ def run_trainings(
     if started:
         print(f'{len(started)} of {len(trainings)} trainings are finished already.', flush=True)
     check(started)
-    progress = _Progress(len(trainings), len(started), jobs)
-    running: list[_Process] = []
+    progress = Progress(len(trainings), len(started), jobs)
+    running: dict[Process, Training] = {}
     # Ended politely (a batch system does that) it takes its trainings along, as with Ctrl-C.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 slot = min(set(range(jobs)) - {each.slot for each in running})
-                running.append(_start(waiting.pop(0), slot, jobs))
-                started.append(running[-1].training)
+                started.append(waiting.pop(0))
+                running[_start(started[-1], slot, jobs)] = started[-1]
             time.sleep(_POLL)
             for each in list(running):
                 status = each.process.poll()
                 each.read()
                 if status is not None:
-                    running.remove(each)
+                    training = running.pop(each)
                     each.log.close()
-                    if status or not each.training.finished:
-                        raise _failed(each.training, status)
+                    if status or not training.finished:
+                        raise _failed(training, status)
                     progress.ended(each)
             check(started)
-            progress.show(running, len(waiting))
+            progress.show(list(running), len(waiting))
     finally:
-        _stop(running)
+        _stop(list(running))
         signal.signal(signal.SIGTERM, before)
 
 
-def _start(training: Training, slot: int, jobs: int) -> _Process:
+def _start(training: Training, slot: int, jobs: int) -> Process:
     training.run_dir.mkdir(parents=True, exist_ok=True)
     path = training.run_dir / 'train.log'
     environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
@@ -151,7 +122,7 @@ def _start(training: Training, slot: int, jobs: int) -> _Process:
         )
         log = path.open()
         log.seek(out.tell())
-    return _Process(training, process, log, slot)
+    return Process(f'{training.name}, seed {training.seed}', process, log, slot)
 
 
 def _gpus() -> int:
@@ -160,7 +131,7 @@ def _gpus() -> int:
     return torch.cuda.device_count()
 
 
-def _stop(running: Sequence[_Process]) -> None:
+def _stop(running: Sequence[Process]) -> None:
     """End what still runs, workers included."""
     for each in running:
         with suppress(ProcessLookupError):
@@ -186,86 +157,6 @@ def _failed(training: Training, status: int) -> W2SError:
         f'{training.name}, seed {training.seed}, failed (exit status {status}). The end of {log}:\n'
         f'{tail}Once that is mended, type the same again: what is finished is kept.'
     )
-
-
-class _Progress:
-    """Says what runs and how long it will take: one line that moves, or a line now and then."""
-
-    def __init__(self, total: int, done: int, jobs: int) -> None:
-        self.total, self.done, self.jobs = total, done, jobs
-        self.durations: list[float] = []
-        self._last = 0.0
-        self._width = 0
-
-    def ended(self, each: _Process) -> None:
-        """A training has come to its end."""
-        self.done += 1
-        took = time.monotonic() - each.start
-        self.durations.append(took)
-        self._say_events(each)
-        self._line(f'[{self.done}/{self.total}] {_named(each)}: finished in {duration(took)}')
-
-    def show(self, running: Sequence[_Process], waiting: int) -> None:
-        """What runs now."""
-        for each in running:
-            self._say_events(each)
-        live = sys.stdout.isatty()
-        now = time.monotonic()
-        if not running or (not live and now - self._last < _SILENCE):
-            return
-        self._last = now
-        rest = self.remaining([(now - each.start, each.left) for each in running], waiting)
-        parts = [f'{_named(each)}: {each.step}' for each in running]
-        text = f'[{self.done}/{self.total}] {"; ".join(parts)}'
-        text += '' if rest is None else f'; about {duration(rest)} left in all'
-        if live:
-            print(f'\r{text[:118]:<{self._width}}', end='', flush=True)
-            self._width = min(len(text), 118)
-        else:
-            print(text, flush=True)
-
-    def remaining(
-        self, running: Sequence[tuple[float, float | None]], waiting: int
-    ) -> float | None:
-        """Seconds until all is done, None while there is nothing to go by.
-
-        Args:
-            running: For each that runs, the seconds since its start and those left, if it said so.
-            waiting: How many have not begun; they are taken to last as long as the others.
-        """
-        known = [left for _, left in running if left is not None]
-        lengths = [*self.durations, *(past + left for past, left in running if left is not None)]
-        if not lengths:
-            return None
-        mean = sum(lengths) / len(lengths)
-        now = sum(known) + sum(max(0.0, mean - past) for past, left in running if left is None)
-        return max([(now + waiting * mean) / self.jobs, *known])
-
-    def _say_events(self, each: _Process) -> None:
-        for event in each.events:
-            self._line(f'      {_named(each)}: {event}')
-        each.events.clear()
-
-    def _line(self, text: str) -> None:
-        print(f'\r{text:<{self._width}}' if sys.stdout.isatty() else text, flush=True)
-
-
-def _named(each: _Process) -> str:
-    return f'{each.training.name}, seed {each.training.seed}'
-
-
-def seconds(eta: str) -> float:
-    """MMEngine's ``1 day, 0:01:40`` as a number."""
-    days, _, clock = eta.rpartition(' day')
-    hours, minutes, rest = (clock.split()[-1] if days else clock).split(':')
-    return 86400.0 * int(days or 0) + 3600 * int(hours) + 60 * int(minutes) + float(rest)
-
-
-def duration(seconds: float) -> str:
-    """A time for a reader: ``40 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 100:
-        return f'{seconds:.0f} s'
-    return f'{seconds / 60:.0f} min' if seconds < 6000 else f'{seconds / 3600:.1f} h'
 
 
 def options_of(given: dict[str, Any]) -> tuple[str, ...]:
