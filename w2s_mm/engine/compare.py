@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,15 @@ def compare_configs(
     """
     _check_arguments(configs, baseline, seeds, jobs)
     everyone = [baseline, *configs]
-    trainings = [
-        _prepare(config, seed, work_dir, options or {}) for seed in seeds for config in everyone
-    ]
-    _check_measurements([read for _, read in trainings[: len(everyone)]], everyone)
-    plan = [training for training, _ in trainings]
+    read = {config: _read(config, options or {}) for config in everyone}
+    _check_measurements([cfg for cfg, _ in read.values()], everyone)
+    plan = []
+    for seed in seeds:
+        for config in everyone:
+            cfg, typed = read[config]
+            run_dir = work_dir / Path(config).stem / f'seed{seed}'
+            _check_unchanged(cfg, seed, run_dir / Path(config).name)
+            plan.append(Training(Path(config).stem, config, seed, run_dir, typed))
     run_trainings(plan, jobs, _check_starts)
 
     def dirs(config: str) -> list[Path]:
@@ -129,32 +134,30 @@ def _check_arguments(
         )
 
 
-def _prepare(
-    config: str, seed: int, work_dir: Path, options: dict[str, Any]
-) -> tuple[Training, Any]:
-    """A training and its config, after every check that can be made before it starts."""
-    from .preflight import check_data, refuse_another_config
+def _read(config: str, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    """A config and the options for it, after every check that can be made before training."""
+    from .preflight import check_data
 
-    stem = Path(config).stem
-    run_dir = work_dir / stem / f'seed{seed}'
-    cfg = read_config(_read_arguments(config, run_dir, {}))
+    given = {'config': config, 'work_dir': None, 'launcher': 'none', 'local_rank': 0}
+    cfg = read_config(argparse.Namespace(**given, cfg_options={}))
     if (cfg.get('model') or {}).get('teacher') is None:
         options = {key: value for key, value in options.items() if not key.startswith(_TEACHING)}
-    cfg = read_config(_read_arguments(config, run_dir, {**options, 'randomness.seed': seed}))
+    cfg.merge_from_dict(options)
     check_data(cfg, ('train', 'val'))
     _check_teacher(cfg, config)
-    kept = run_dir / Path(config).name
+    return cfg, options_of(options)
+
+
+def _check_unchanged(cfg: Any, seed: int, kept: Path) -> None:
+    """Refuse a work directory in which another configuration has run."""
+    from mmengine.config import Config
+
+    from .preflight import refuse_another_config
+
     if kept.is_file():
-        from mmengine.config import Config
-
-        refuse_another_config(run_dir, Config.fromfile(kept), cfg, _SAME, strict=True)
-    return Training(stem, config, seed, run_dir, options_of(options)), cfg
-
-
-def _read_arguments(config: str, run_dir: Path, options: dict[str, Any]) -> argparse.Namespace:
-    return argparse.Namespace(
-        config=config, work_dir=str(run_dir), cfg_options=options, launcher='none', local_rank=0
-    )
+        now = copy.deepcopy(cfg)
+        now.merge_from_dict({'randomness.seed': seed})
+        refuse_another_config(kept.parent, Config.fromfile(kept), now, _SAME, strict=True)
 
 
 def _check_teacher(cfg: Any, config: str) -> None:
