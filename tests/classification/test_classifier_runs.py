@@ -129,6 +129,7 @@ def test_bad_input_is_refused_before_training(teacher, tmp_path, option, match):
         ('imagenet_resnet18_to_resnet50_sgd', 'data/imagenet'),
         ('cifar100_densenet40_to_resnet18_sgd', 'data/cifar100'),
         ('baselines/cifar10_mobilenetv2', 'data/cifar10'),
+        ('small/cifar10_baseline', 'data/cifar10_images(/train)?'),
     ],
 )
 def test_data_that_is_missing_is_said_with_what_to_download(config, where, tmp_path, monkeypatch):
