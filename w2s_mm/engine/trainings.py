@@ -112,7 +112,7 @@ def _start(training: Training, slot: int, jobs: int) -> Process:
         if gpus > 1 and 'CUDA_VISIBLE_DEVICES' not in os.environ:
             environment['CUDA_VISIBLE_DEVICES'] = str(slot % gpus)
     with path.open('ab') as out:
-        # A session of its own: Ctrl-C reaches this process alone, which then ends them in order.
+        # A process group of its own: Ctrl-C reaches this process alone, which ends them in order.
         process = subprocess.Popen(
             training.command(),
             stdout=out,
