@@ -1,17 +1,15 @@
-"""How much sooner is the target reached? A table, a picture, and the same as JSON.
+"""How much sooner is the target reached? Tables of finished (or going) runs, and the report.
 
-python tools/first_at.py work_dirs/ours_seed* --baseline work_dirs/baseline_seed* --out first_at
+python tools/first_at.py work_dirs/ours_seed* --baseline work_dirs/baseline_seed* --report report
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from w2s_mm.analysis import as_json, as_text, compare, draw, load_run
+from w2s_mm.analysis import as_text, gather, write_report
 from w2s_mm.core.errors import W2SError
-from w2s_mm.core.files import write_json
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,7 +17,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('runs', nargs='+', metavar='RUN_DIR', help='work directories of our runs')
+    parser.add_argument(
+        'runs',
+        nargs='+',
+        metavar='RUN_DIR',
+        help='work directories of our runs; names that differ in their seed alone are one variant',
+    )
     parser.add_argument(
         '--baseline', nargs='+', default=[], metavar='RUN_DIR', help='paired with ours by seed'
     )
@@ -30,42 +33,42 @@ def parse_args() -> argparse.Namespace:
         '--clock',
         choices=['iter', 'epoch', 'train_seconds', 'wall_seconds'],
         default='iter',
-        help='what to count time in; default: %(default)s',
+        help='what the tables count time in; default: %(default)s',
     )
     parser.add_argument(
         '--sustained', action='store_true', help='a crossing counts only when it holds'
     )
     parser.add_argument(
-        '--out', metavar='PREFIX', help='draw the curves to PREFIX.png (or a name ending in .svg)'
+        '--teacher-run',
+        nargs='+',
+        default=[],
+        metavar='RUN_DIR',
+        help="the teacher's own training, for its cost, where the runs do not tell",
     )
-    parser.add_argument('--json', metavar='FILE', help='write the tables as JSON')
+    parser.add_argument(
+        '--report', metavar='DIR', help='write report.html, report.md and report.json into DIR'
+    )
     return parser.parse_args()
 
 
 def main() -> None:
-    """Print the tables; draw and write what was asked for."""
+    """Print the tables; write the report if asked for."""
     args = parse_args()
     try:
-        runs = [load_run(path) for path in args.runs]
-        baselines = [load_run(path) for path in args.baseline]
-        taus = args.tau or list(dict.fromkeys(t for run in runs for t in run.thresholds))
-        comparisons = [
-            compare(runs, baselines, tau=tau, clock=args.clock, sustained=args.sustained)
-            for tau in taus
-        ]
-        print('\n\n'.join(as_text(comparison) for comparison in comparisons))
-        if args.json:
-            write_json(args.json, as_json(comparisons))
-            print(f'\nJSON written to {args.json}')
-        if args.out:
-            for comparison in comparisons:
-                out = Path(args.out)
-                suffix = out.suffix if out.suffix in ('.png', '.svg') else ''
-                stem = out.name.removesuffix(suffix)
-                which = f'_{comparison.tau:g}' if len(comparisons) > 1 else ''
-                path = out.with_name(f'{stem}{which}{suffix or ".png"}')
-                draw(comparison, path)
-                print(f'\nPicture written to {path}')
+        evidence = gather(
+            args.runs, args.baseline, taus=args.tau or (), teacher_dirs=args.teacher_run
+        )
+        for tau in evidence.taus:
+            for variant in evidence.variants:
+                if len(evidence.variants) > 1:
+                    print(f'\n{variant.name}:')
+                print(
+                    as_text(evidence.compare(variant, tau, args.clock, args.sustained)), end='\n\n'
+                )
+        for note in evidence.notes:
+            print(f'Note: {note}')
+        if args.report:
+            print(f'Report written to {write_report(evidence, args.report)}')
     except (W2SError, OSError) as error:
         sys.exit(f'error: {error}')
 

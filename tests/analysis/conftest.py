@@ -2,6 +2,18 @@ import json
 
 import pytest
 
+RECORD = {
+    'format': 1,
+    'config': 'configs/digits/retinanet_student.py',
+    'resumed': False,
+    'parameters': 1234,
+    'teacher': None,
+    'initial_weights': 'aaaa',
+    'batches': ['b1', 'b2', 'b3'],
+    'software': {'w2s_mm': '0.1', 'commit': 'abc', 'torch': '2.11', 'cuda': None},
+    'hardware': {'device': 'CPU', 'cores': 2},
+}
+
 
 @pytest.fixture
 def write_run(tmp_path):
@@ -19,13 +31,16 @@ def write_run(tmp_path):
         reference=None,
         closed_at=None,
         schedule=None,
+        interval=40,
+        record=None,
+        gradients=None,
     ):
         path = tmp_path / name
-        path.mkdir()
+        path.mkdir(parents=True)
         history = [
             {
                 'epoch': 0.5 * i,
-                'iter': 40 * i,
+                'iter': interval * i,
                 'train_seconds': 4.0 * i,
                 'wall_seconds': 5.0 * i + 10,
                 'value': value,
@@ -40,7 +55,7 @@ def write_run(tmp_path):
             'seed': seed,
             'config': 'retinanet_student',
             'max_iters': 800,
-            'val_interval_iters': 40,
+            'val_interval_iters': interval,
             'finished': finished,
             'history': history,
             'targets': [{'threshold': t, 'first': None, 'sustained': None} for t in thresholds],
@@ -59,6 +74,11 @@ def write_run(tmp_path):
                 'schedule': schedule,
             }
             (path / 'weak_to_strong.json').write_text(json.dumps(distilled))
+        if record is not None:
+            (path / 'run.json').write_text(json.dumps({**RECORD, 'seed': seed, **record}))
+        if gradients is not None:
+            told = {'format': 1, 'interval': 10, 'seconds': 1.5, 'history': gradients}
+            (path / 'gradient_norms.json').write_text(json.dumps(told))
         return path
 
     return write

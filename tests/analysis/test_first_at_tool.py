@@ -18,15 +18,18 @@ def first_at(tmp_path):
     return run
 
 
-def test_a_table_a_picture_and_json_for_each_target(first_at, write_run, tmp_path):
+def test_a_table_for_each_target_and_a_report(first_at, write_run, tmp_path):
     write_run('ours', [0.1, 0.22, 0.31], reference=0.2, thresholds=(0.2, 0.3))
     write_run('base', [0.1, 0.15, 0.22])
-    done = first_at('ours', '--baseline', 'base', '--out', 'curves', '--json', 'table.json')
+    write_run('teacher', [0.1, 0.2])
+    done = first_at('ours', '--baseline', 'base', '--report', 'r', '--teacher-run', 'teacher')
     assert done.returncode == 0, done.stderr
     assert 'first@AP50 20' in done.stdout and 'first@AP50 30' in done.stdout
     assert 'Median speedup 1.50x of 1 pair' in done.stdout
-    assert len(json.loads((tmp_path / 'table.json').read_text())['comparisons']) == 2
-    assert sorted(p.name for p in tmp_path.glob('curves*')) == ['curves_0.2.png', 'curves_0.3.png']
+    content = json.loads((tmp_path / 'r/report.json').read_text())
+    assert content['taus'] == [0.2, 0.3] and content['teacher_training'][0]['iters'] == 80
+    names = sorted(path.name for path in (tmp_path / 'r').iterdir())
+    assert names == ['curves.png', 'curves_0.3.png', 'report.html', 'report.json', 'report.md']
 
 
 def test_a_mistake_ends_in_one_line(first_at):

@@ -3,8 +3,8 @@ import math
 
 import pytest
 
-from w2s_mm.analysis import Speedup, as_json, as_text, compare, load_run
-from w2s_mm.analysis.report import metric_name, speedup_text
+from w2s_mm.analysis import Speedup, as_json, as_text, compare, gather, load_run
+from w2s_mm.analysis.wording import interval_text, metric_name, speedup_text
 
 RISING = [0.05, 0.1, 0.15, 0.21, 0.25, 0.24]
 EARLY = [0.1, 0.22, 0.3, 0.31, 0.3, 0.3]
@@ -57,10 +57,12 @@ def test_table_shows_both_sides_with_ap_in_percent(comparison):
     rows = [' '.join(line.split()) for line in lines[4:6]]
     assert rows[0] == '0 160 80 2.00x 24.0 / 30.0 25.0 / 31.0 160'
     assert rows[1] == '1 > 240 80 > 3.00x 5.0 / 30.0 5.0 / 31.0 160'
-    assert lines[7] == (
-        'Median speedup >= 2.50x of 2 pairs (2.00x, > 3.00x); mean final AP50 14.5 / 30.0.'
-    )
-    assert '"> T"' in lines[8]
+    assert lines[7:10] == [
+        'Mean curve of 2 seeds: > 240 / 80, > 3.00x.',
+        'Median speedup >= 2.50x of 2 pairs (2.00x, > 3.00x); mean final AP50 14.5 / 30.0.',
+        '95% bootstrap interval of the median: 2.00x to unknown.',
+    ]
+    assert '"> T"' in lines[10]
 
 
 def test_table_without_baselines_names_the_runs(write_run):
@@ -78,23 +80,52 @@ def test_no_common_seed_is_said(write_run):
     assert 'nothing to compare' in text
 
 
-def test_json_holds_raw_numbers_and_no_infinity(comparison):
-    content = json.loads(json.dumps(as_json([comparison]), allow_nan=False))
-    (written,) = content['comparisons']
-    assert (written['tau'], written['clock']) == (0.2, 'iter')
+def test_one_pair_is_called_one_pair(write_run):
+    runs = [load_run(write_run(name, curve)) for name, curve in (('a', EARLY), ('b', RISING))]
+    assert 'One pair of runs: it says nothing about luck.' in as_text(
+        compare(runs[:1], runs[1:], tau=0.2)
+    )
+
+
+@pytest.mark.parametrize(
+    ('interval', 'text'),
+    [
+        (None, '-'),
+        (Speedup(1.25, 1.67), '1.25x to 1.67x'),
+        (Speedup(low=2), '2.00x to unknown'),
+        (Speedup(high=0.5), 'unknown to 0.50x'),
+    ],
+)
+def test_interval_text(interval, text):
+    assert interval_text(interval) == text
+
+
+def test_json_holds_raw_numbers_and_no_infinity(write_run):
+    ours = [write_run(f'ours{s}', EARLY, seed=s, reference=0.25, closed_at=160) for s in (0, 1)]
+    base = [write_run(f'base{s}', c, seed=s) for s, c in enumerate([RISING, NEVER])]
+    content = json.loads(json.dumps(as_json(gather(ours, base)), allow_nan=False))
+    (variant,) = content['variants']
+    assert (variant['name'], content['baseline']) == ('ours', 'base')
+    clocks = [(c['clock'], c['hits_in_a_row']) for c in variant['comparisons']]
+    assert clocks == [
+        (clock, k) for clock in ('iter', 'train_seconds', 'wall_seconds') for k in (1, 2)
+    ]
+    written = variant['comparisons'][0]
     exact, bound = written['pairs']
-    assert exact['speedup'] == {'value': 2, 'more_than': None, 'less_than': None}
-    assert bound['speedup'] == {'value': None, 'more_than': 3, 'less_than': None}
+    assert exact['speedup'] == {'value': 2, 'at_least': None, 'at_most': None}
+    assert bound['speedup'] == {'value': None, 'at_least': 3, 'at_most': None}
     assert bound['baseline']['first_at'] is None
     assert bound['baseline']['not_reached_up_to'] == 240
-    assert exact['ours']['gate_closed_at'] == 160
     assert (exact['ours']['final'], exact['ours']['best']) == (0.3, 0.31)
     assert written['median_speedup'] == {'value': None, 'at_least': 2.5, 'at_most': None}
+    assert written['interval'] == {'at_least': 2, 'at_most': None}
+    assert written['mean_curve']['baseline']['not_reached_up_to'] == 240
+    assert content['runs'][2]['gate_closed_at'] == 160
+    assert content['bootstrap'] == {'confidence': 0.95, 'resamples': 10_000, 'seed': 0}
 
 
 def test_json_of_a_run_that_broke_down_is_valid(write_run):
-    run = load_run(write_run('run', [0.1, math.nan]))
-    (written,) = as_json([compare([run], tau=0.2)])['comparisons']
-    assert json.dumps(written, allow_nan=False)
-    assert written['pairs'][0]['ours']['final'] is None
-    assert written['pairs'][0]['ours']['best'] == 0.1
+    content = as_json(gather([write_run('run', [0.1, math.nan])]))
+    assert json.dumps(content, allow_nan=False)
+    ours = content['variants'][0]['comparisons'][0]['pairs'][0]['ours']
+    assert (ours['final'], ours['best']) == (None, 0.1)

@@ -1,52 +1,66 @@
-"""The demo's progress lines; the whole demo runs in the slow tier."""
+"""The demo: teacher, then the comparison; the whole of it runs in the slow tier."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from w2s_mm.engine import demo
+from w2s_mm.core.errors import W2SError
+from w2s_mm.engine import demo as command
 
-TRAIN = (
-    '11/20 - mmengine - INFO - Iter(train) [100/600]  lr: 1.0000e-03  eta: 0:01:40  '
-    'time: 0.2  loss: 0.9123  loss_cls: 0.5\n'
-)
-VAL = '11/20 - mmengine - INFO - Iter(val) [8/8]    coco/bbox_mAP: 0.1  coco/bbox_mAP_50: 0.3410\n'
+ROOT = Path(__file__).parents[2]
 
 
-def test_progress_shows_iteration_time_left_loss_and_last_score(capsys):
-    progress = demo.Progress()
-    progress.show(VAL)
-    progress.show(TRAIN)
-    assert capsys.readouterr().out == (
-        '      iteration  100 of 600, 0:01:40 left, loss 0.9123, AP50 34.1\n'
-    )
+@pytest.fixture
+def steps(monkeypatch):
+    """What the demo does, without doing it."""
+    done = []
+
+    def train(trainings):
+        (training,) = trainings
+        done.append((training.name, training.config, training.seed))
+        training.run_dir.mkdir(parents=True)
+        (training.run_dir / 'last_checkpoint').write_text('weak.pth\n')
+
+    monkeypatch.setattr(command, 'write_digit_scenes', lambda root: done.append(root))
+    monkeypatch.setattr(command, 'run_trainings', train)
+    monkeypatch.setattr(command, 'compare_configs', lambda *a, **k: done.append((a, k)))
+    monkeypatch.chdir(ROOT)
+    return done
 
 
-def test_lines_that_say_nothing_to_a_user_stay_in_the_log(capsys):
-    demo.Progress().show('loading annotations into memory...\n')
-    assert capsys.readouterr().out == ''
+def test_the_teacher_is_trained_first_and_handed_to_the_comparison(steps, tmp_path):
+    command.demo(['--seed', '4', '--work-dir', str(tmp_path)])
+    digits = 'configs/digits/retinanet_'
+    assert steps == [
+        'data/digit_scenes',
+        ('retinanet_teacher', f'{digits}teacher.py', 0),
+        (
+            ([f'{digits}student.py'], f'{digits}baseline.py', [4], tmp_path),
+            {'options': {'model.teacher.checkpoint': 'weak.pth'}},
+        ),
+    ]
 
 
-def test_a_finished_run_is_not_trained_again(tmp_path):
-    assert not demo._finished(tmp_path)
-    for finished in (False, True):
-        (tmp_path / 'time_to_target.json').write_text(json.dumps({'finished': finished}))
-        assert demo._finished(tmp_path) is finished
+def test_other_scenes_in_the_way_are_said(steps, monkeypatch):
+    def refuse(root):
+        raise FileExistsError('other scenes lie there')
+
+    monkeypatch.setattr(command, 'write_digit_scenes', refuse)
+    with pytest.raises(W2SError, match='other scenes lie there'):
+        command.demo([])
 
 
 @pytest.mark.slow
-def test_the_whole_demo_ends_with_a_table_and_a_picture(tmp_path):
-    root = Path(__file__).parents[2]
+def test_the_whole_demo_ends_with_a_table_and_a_report(tmp_path):
     done = subprocess.run(
         [sys.executable, 'tools/demo.py', '--work-dir', str(tmp_path)],
-        cwd=root,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=1800,
     )
     assert done.returncode == 0, done.stderr
     assert 'AP50 30' in done.stdout
-    assert (tmp_path / 'first_at_seed0.png').stat().st_size > 10_000
+    assert (tmp_path / 'report.html').stat().st_size > 10_000

@@ -180,7 +180,7 @@ def test_each_difference_is_listed_and_nothing_is_written(stopped, key, old, new
     with pytest.raises(W2SError) as refused:
         check_resume(stopped)
     message = str(refused.value)
-    assert f'\n  {key}: {old!r} in the checkpoint, {new!r} now' in message
+    assert f'\n  {key}: {old!r} there, {new!r} now' in message
     assert 'iter_100.pth' in message and '--work-dir' in message
     assert contents_of(stopped) == before
 
@@ -196,7 +196,7 @@ def test_checkpoint_named_on_the_command_line(stopped, tmp_path):
     stopped.work_dir = str(tmp_path / 'elsewhere')
     check_resume(stopped)
     stopped.model.bbox_head.num_classes = 5
-    with pytest.raises(W2SError, match='num_classes: 10 in the checkpoint, 5 now'):
+    with pytest.raises(W2SError, match='num_classes: 10 there, 5 now'):
         check_resume(stopped)
 
 

@@ -1,20 +1,28 @@
-"""Reads what runs leave behind: first@tau, comparison, pictures. Needs neither torch nor MM."""
+"""Reads what runs leave behind: first@tau, comparison, reports. Needs neither torch nor MM."""
 
-from .compare import Comparison, Speedup, compare, crossing, median_speedup, speedup
+from .compare import Comparison, compare
+from .evidence import Evidence, Variant, gather
 from .plots import draw
+from .render import write_report
 from .report import as_json, as_text
 from .runs import Run, load_run
+from .timing import Crossing, Speedup, crossing, median_speedup, speedup
 
 __all__ = [
     'Comparison',
+    'Crossing',
+    'Evidence',
     'Run',
     'Speedup',
+    'Variant',
     'as_json',
     'as_text',
     'compare',
     'crossing',
     'draw',
+    'gather',
     'load_run',
     'median_speedup',
     'speedup',
+    'write_report',
 ]

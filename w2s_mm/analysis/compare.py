@@ -5,43 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from w2s_mm.core.errors import W2SError
-from w2s_mm.core.first_at import sustained_at
-from w2s_mm.core.gate import surpasses
 
+from .bootstrap import bootstrap_median
+from .curves import mean_run
 from .runs import Clock, Run
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """When a run reached the target: at ``time``, or (censored) not up to ``time``."""
-
-    time: float
-    reached: bool
-
-
-@dataclass(frozen=True)
-class Speedup:
-    """Baseline's time over ours, known to lie between ``low`` and ``high``.
-
-    Equal bounds are an exact value. A baseline that never arrives leaves ``high`` infinite, a run
-    of ours that never arrives leaves ``low`` 0, and both together say nothing: 0 to infinity.
-    """
-
-    low: float = 0.0
-    high: float = math.inf
-
-    @property
-    def exact(self) -> bool:
-        """Whether the value itself is known."""
-        return self.low == self.high
-
-    @property
-    def unknown(self) -> bool:
-        """Whether nothing is known."""
-        return self.low == 0 and self.high == math.inf
+from .timing import Crossing, Speedup, crossing, median_speedup, speedup
 
 
 @dataclass(frozen=True)
@@ -67,6 +37,9 @@ class Comparison:
         hits_in_a_row: 1, or the ``k`` of a sustained crossing.
         pairs: One a seed, in the order of the seeds.
         median: Of the speedups, or None where no seed has both runs.
+        interval: Bootstrap interval of the median, None for fewer than two pairs.
+        mean: The seed-mean curves of those pairs, compared like a pair (its seed is None); it is
+            the headline. None where no seed has both runs, or there is nothing to compare with.
         with_baseline: Whether there was anything to compare with.
         notes: What a reader should know before trusting the figures.
     """
@@ -77,54 +50,10 @@ class Comparison:
     hits_in_a_row: int
     pairs: list[Pair]
     median: Speedup | None
+    interval: Speedup | None
+    mean: Pair | None
     with_baseline: bool
     notes: list[str]
-
-
-def crossing(run: Run, tau: float, clock: Clock = 'iter', sustained: bool = False) -> Crossing:
-    """first@tau of a run, or of its first sustained crossing.
-
-    A run that has not arrived is censored at its last evaluation; a sustained crossing may have
-    begun in the hits at the very end, so there it is the last evaluation that missed.
-    """
-    index = sustained_at(run.values, tau, run.rule, run.hits_in_a_row if sustained else 1)
-    times = run.times(clock)
-    if index is not None:
-        return Crossing(times[index], reached=True)
-    misses = [
-        time
-        for time, value in zip(times, run.values, strict=True)
-        if not surpasses(value, tau, run.rule)
-    ]
-    return Crossing(misses[-1] if misses else 0, reached=False)
-
-
-def speedup(baseline: Crossing, ours: Crossing) -> Speedup:
-    """Baseline's time over ours, as far as it is known."""
-    if baseline.time == ours.time == 0:
-        ratio = 1.0
-    else:
-        ratio = baseline.time / ours.time if ours.time else math.inf
-    if baseline.reached and ours.reached:
-        return Speedup(ratio, ratio)
-    if ours.reached:
-        return Speedup(low=ratio)
-    if baseline.reached:
-        return Speedup(high=ratio)
-    return Speedup()
-
-
-def median_speedup(speedups: Sequence[Speedup]) -> Speedup:
-    """Sharpest bounds on the median of values that may be known as bounds only.
-
-    The median grows with each of its values, so its bounds are the medians of the bounds.
-
-    Raises:
-        ValueError: There are no speedups.
-    """
-    if not speedups:
-        raise ValueError('the median of no speedups is not defined')
-    return Speedup(median(s.low for s in speedups), median(s.high for s in speedups))
 
 
 def compare(
@@ -158,14 +87,14 @@ def compare(
     else:
         couples = [(None, run) for run in runs]
 
-    pairs = []
-    for base, ours in couples:
-        base_at = crossing(base, tau, clock, sustained) if base else None
-        ours_at = crossing(ours, tau, clock, sustained) if ours else None
-        ratio = speedup(base_at, ours_at) if base_at and ours_at else None
-        seed = (ours or base or runs[0]).seed
-        pairs.append(Pair(seed, base, ours, base_at, ours_at, ratio))
-    ratios = [pair.speedup for pair in pairs if pair.speedup]
+    pairs = [_pair(base, ours, tau, clock, sustained) for base, ours in couples]
+    both = [pair for pair in pairs if pair.baseline and pair.ours]
+    ratios = [pair.speedup for pair in both if pair.speedup]
+    mean = None
+    if both:
+        sides = [pair.baseline for pair in both], [pair.ours for pair in both]
+        base, ours = (mean_run([run for run in side if run]) for side in sides)
+        mean = _pair(base, ours, tau, clock, sustained)
     return Comparison(
         metric=runs[0].metric,
         tau=tau,
@@ -173,9 +102,21 @@ def compare(
         hits_in_a_row=runs[0].hits_in_a_row if sustained else 1,
         pairs=pairs,
         median=median_speedup(ratios) if ratios else None,
+        interval=bootstrap_median(ratios),
+        mean=mean,
         with_baseline=bool(baselines),
         notes=_notes(everyone, pairs, bool(baselines)),
     )
+
+
+def _pair(
+    baseline: Run | None, ours: Run | None, tau: float, clock: Clock, sustained: bool
+) -> Pair:
+    base_at = crossing(baseline, tau, clock, sustained) if baseline else None
+    ours_at = crossing(ours, tau, clock, sustained) if ours else None
+    ratio = speedup(base_at, ours_at) if base_at and ours_at else None
+    either = ours or baseline
+    return Pair(either.seed if either else None, baseline, ours, base_at, ours_at, ratio)
 
 
 def _check_comparable(runs: Sequence[Run], tau: float) -> None:
@@ -187,10 +128,29 @@ def _check_comparable(runs: Sequence[Run], tau: float) -> None:
                     f'Runs that are compared must agree in {what}: {first.path} has '
                     f'{getattr(first, what)!r}, {run.path} has {getattr(run, what)!r}.'
                 )
+    for run in runs[1:]:
+        _check_same_grid(first, run)
     if not math.isfinite(tau) or ('mAP' in first.metric and not 0 < tau <= 1):
         raise W2SError(
             f'tau is {tau:g}, but {first.metric} lies between 0 and 1. '
             'For an AP of 20 type: --tau 0.2'
+        )
+
+
+def _check_same_grid(one: Run, other: Run) -> None:
+    """The same validations as far as both have come; the last may be that of an early end.
+
+    first@tau can only be as early as a validation: on another grid it is another quantity.
+    """
+    grids = [[point['iter'] for point in run.history] for run in (one, other)]
+    both = min(map(len, grids))
+    both = max(both - 1, min(both, 1))
+    if grids[0][:both] != grids[1][:both]:
+        shown = [f'{grid[:3]}'.rstrip(']') + ', ...]' for grid in grids]
+        raise W2SError(
+            f'{one.path} and {other.path} were validated at different iterations: {shown[0]} and '
+            f'{shown[1]}. Runs that are compared need the same train_cfg.val_interval (in '
+            f'iterations): train one of them again.'
         )
 
 
@@ -219,7 +179,4 @@ def _notes(runs: Sequence[Run], pairs: Sequence[Pair], with_baseline: bool) -> l
         notes.append(f'No partner of the same seed, not in the median: seed {", ".join(alone)}.')
     if len({run.max_iters for run in runs}) > 1:
         notes.append('The runs were planned with different lengths.')
-    grids = {run.history[0]['iter'] for run in runs if run.history}
-    if len(grids) > 1:
-        notes.append('The runs were validated at different intervals: first@tau is not alike.')
     return notes

@@ -18,6 +18,8 @@ Clock = Literal['iter', 'epoch', 'train_seconds', 'wall_seconds']
 
 TIME_TO_TARGET = 'time_to_target.json'
 WEAK_TO_STRONG = 'weak_to_strong.json'
+RECORD = 'run.json'
+GRADIENT_NORMS = 'gradient_norms.json'
 FORMAT = 1
 
 
@@ -38,6 +40,8 @@ class Run:
         reference: The teacher's metric, or None for a run without a teacher.
         closed_at: Iteration at which the gate closed, or None.
         schedule: Distillation weight over progress, or None if unknown.
+        record: What ``RunRecordHook`` wrote of its start, software and hardware, or None.
+        gradients: What ``GradientNormHook`` measured, one entry a measurement.
     """
 
     path: Path
@@ -52,6 +56,8 @@ class Run:
     reference: float | None = None
     closed_at: float | None = None
     schedule: WarmupHoldDecay | None = None
+    record: dict[str, Any] | None = None
+    gradients: tuple[dict[str, float], ...] = ()
 
     @property
     def name(self) -> str:
@@ -107,7 +113,7 @@ def load_run(path: str | Path) -> Run:
     if not (path / TIME_TO_TARGET).is_file():
         raise W2SError(_nothing_measured(path))
 
-    measured = _read(path / TIME_TO_TARGET)
+    measured = read_json(path / TIME_TO_TARGET)
     try:
         run: dict[str, Any] = {
             'path': path,
@@ -131,11 +137,15 @@ def load_run(path: str | Path) -> Run:
             'thresholds': [target['threshold'] for target in measured['targets']],
         }
         if (path / WEAK_TO_STRONG).is_file():
-            distilled = _read(path / WEAK_TO_STRONG)
+            distilled = read_json(path / WEAK_TO_STRONG)
             closed = distilled['closed_at']
             run['reference'] = distilled['reference']
             run['closed_at'] = closed['iter'] if closed else None
             run['schedule'] = _schedule(distilled.get('schedule'))
+        if (path / RECORD).is_file():
+            run['record'] = read_json(path / RECORD)
+        if (path / GRADIENT_NORMS).is_file():
+            run['gradients'] = tuple(read_json(path / GRADIENT_NORMS)['history'])
     except (KeyError, TypeError) as error:
         raise W2SError(
             f'The files of {path} lack what a run of this version writes: {error!r}. '
@@ -160,7 +170,12 @@ def _nothing_measured(path: Path) -> str:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A file of a run.
+
+    Raises:
+        W2SError: It cannot be read, or another version wrote it.
+    """
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:

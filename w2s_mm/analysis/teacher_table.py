@@ -13,8 +13,8 @@ from typing import Any, Literal
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.gate import Rule
 
-from .report import final_and_best, metric_name, table, value_text
 from .runs import Run
+from .wording import final_and_best, metric_name, table, value_text
 
 Verdict = Literal['too weak', 'suitable', 'too strong']
 
@@ -187,7 +187,7 @@ def as_text(selection: Selection) -> str:
     limits = [value_text(band.at(gap), metric) for gap in (band.width, 0)]
     lines = [
         f'Baseline {name} {value_text(band.baseline, metric)} ({s.baseline.source})',
-        f'Suitable up to {_percent(band.width)} {_worse(band)}: {name} {" to ".join(limits)}',
+        f'Suitable up to {percent(band.width)} {worse(band)}: {name} {" to ".join(limits)}',
         '',
     ]
     recommended = s.recommended
@@ -257,7 +257,7 @@ def teacher_snippet(selection: Selection, teacher: dict[str, Any]) -> str:
     inner = ''.join(f'    {key}={value!r},\n' for key, value in arguments.items())
     return (
         f'# {metric_name(band.metric)} {value_text(chosen.value, band.metric)}, '
-        f'{_percent(selection.gap(chosen))} {_worse(band)} of '
+        f'{percent(selection.gap(chosen))} {worse(band)} of '
         f'{value_text(band.baseline, band.metric)} (tools/select_teacher.py)\n'
         f'teacher=dict(\n{inner}),\n'
     )
@@ -269,14 +269,14 @@ def _conclusion(s: Selection) -> list[str]:
         return _nothing_suitable(s)
     gap, width = s.gap(recommended), s.band.width
     lines = [
-        f'Recommended: {recommended.checkpoint}, {_percent(gap)} {_worse(s.band)}'
+        f'Recommended: {recommended.checkpoint}, {percent(gap)} {worse(s.band)}'
         + ('.' if len(s._judged('suitable')) == 1 else ', the nearest to the middle of the band.')
     ]
     if not _EDGE * width <= gap <= (1 - _EDGE) * width:
         side = 'too weak' if gap > width / 2 else 'too strong'
         lines.append(
             f'Caution: that is at the edge to "{side}"; another seed may fall on the other side. A '
-            f'checkpoint nearer to {_percent(width / 2)} {_worse(s.band)} would be safer.'
+            f'checkpoint nearer to {percent(width / 2)} {worse(s.band)} would be safer.'
         )
     if recommended.answers == 0:
         lines.append(
@@ -292,7 +292,7 @@ def _nothing_suitable(s: Selection) -> list[str]:
     for verdict, nearest in (('Too weak', weak), ('Too strong', strong)):
         if nearest is not None and nearest.value is not None:
             gap = s.gap(nearest)
-            where = f'{_percent(abs(gap))} ' + (_worse if gap > 0 else _better)(s.band)
+            where = f'{percent(abs(gap))} ' + (worse if gap > 0 else _better)(s.band)
             lines.append(
                 f'{verdict}, and nearest: {nearest.checkpoint}, '
                 + ('as good as the baseline.' if abs(gap) <= _SAME else f'{where}.')
@@ -318,7 +318,8 @@ def _nothing_suitable(s: Selection) -> list[str]:
     return lines
 
 
-def _worse(band: Band) -> str:
+def worse(band: Band) -> str:
+    """On which side of the baseline the weaker teachers are."""
     return f'{"below" if band.rule == "greater" else "above"} the baseline'
 
 
@@ -326,7 +327,8 @@ def _better(band: Band) -> str:
     return f'{"above" if band.rule == "greater" else "below"} the baseline'
 
 
-def _percent(fraction: float) -> str:
+def percent(fraction: float) -> str:
+    """A fraction for a reader: ``6.2 %``."""
     return f'{round(100 * fraction, 1):g} %'
 
 

@@ -14,7 +14,7 @@ from torch.special import entr
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.losses import full_precision, temperature_kl
-from w2s_mm.core.tape import Tape
+from w2s_mm.core.tape import Call, Tape
 from w2s_mm.core.teacher import FrozenTeacher
 
 
@@ -96,6 +96,25 @@ class LogitDistillHead(DistillHead):
         output = tape[tap][-1].output
         logits = getattr(output, 'logits', output)  # Hugging Face wraps them
         return entr(full_precision(logits).softmax(-1)).sum(-1)
+
+    def divergence(self, student: nn.Module, tape: Tape, answer: Tensor) -> Tensor:
+        """Of the class probabilities, one number an image."""
+        (tap,) = self.taps(student)
+        return temperature_kl(tape[tap][-1].output, answer, temperature=1.0, reverse=True)
+
+    def feature_tap(self, model: nn.Module) -> str:
+        """The last linear layer, whose input is the penultimate features, in wrappers too."""
+        layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+        if not layers:
+            raise W2SError(
+                f'{type(model).__name__} has no linear layer whose input could be taken as its '
+                f'features.'
+            )
+        return layers[-1]
+
+    def features(self, call: Call) -> Tensor:
+        """What goes into the last linear layer, shape (N, K)."""
+        return full_precision(call.args[0])
 
 
 def number_of_classes(model: Any) -> int | None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .tape import Tape
+from .losses import full_precision
+from .tape import Call, Tape
 from .teacher import FrozenTeacher
 
 
@@ -49,3 +50,23 @@ class DistillHead(nn.Module):
     @abstractmethod
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
         """How unsure a teacher's recorded answers are, in nats, one number for each, shape (R,)."""
+
+    @abstractmethod
+    def divergence(self, student: nn.Module, tape: Tape, answer: Any) -> Tensor:
+        """KL(student || teacher) at T = 1 in nats, one number for each answer, shape (R,).
+
+        Over the same answers that :meth:`loss` compares, whatever form that takes there.
+        """
+
+    def feature_tap(self, model: nn.Module) -> str:
+        """Name of the submodule whose call gives the features of a diagnosis."""
+        return 'backbone'
+
+    def features(self, call: Call) -> Tensor:
+        """One row of features for each image, shape (N, K): the last map, pooled over positions.
+
+        Args:
+            call: The recorded call of :meth:`feature_tap`.
+        """
+        last = call.output[-1] if isinstance(call.output, (tuple, list)) else call.output
+        return full_precision(last).flatten(2).mean(-1) if last.dim() > 2 else full_precision(last)

@@ -182,3 +182,12 @@ def sigmoid_entropy(logits: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(
         logits, logits.sigmoid(), reduction='none'
     ).sum(-1)
+
+
+def sigmoid_divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(student || teacher) in nats of C independent yes-or-no answers, summed: (R, C) to (R,)."""
+    student, teacher = full_precision(student), full_precision(teacher)
+    cross = nn.functional.binary_cross_entropy_with_logits(
+        teacher, student.sigmoid(), reduction='none'
+    )
+    return cross.sum(-1) - sigmoid_entropy(student)

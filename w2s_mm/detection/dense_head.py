@@ -13,7 +13,14 @@ from w2s_mm.core.losses import full_precision
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 
-from .dense import DenseAnswer, check_dense, compare_dense, flatten, sigmoid_entropy
+from .dense import (
+    DenseAnswer,
+    check_dense,
+    compare_dense,
+    flatten,
+    sigmoid_divergence,
+    sigmoid_entropy,
+)
 
 
 @MODELS.register_module()
@@ -81,3 +88,11 @@ class DenseDistillHead(DistillHead):
         logits = flatten(tape['bbox_head'][-1].output[0], head.cls_out_channels)
         confident = full_precision(logits).amax(-1).sigmoid() >= self.loss_cls.score_thr
         return sigmoid_entropy(logits[confident])
+
+    def divergence(self, student: nn.Module, tape: Tape, answer: DenseAnswer) -> Tensor:
+        """Of the class scores, at the priors where the teacher's reach the threshold."""
+        channels = answer.head.cls_out_channels
+        ours = flatten(tape['bbox_head'][-1].output[0], channels)
+        theirs = flatten(answer.scores, channels)
+        confident = full_precision(theirs).amax(-1).sigmoid() >= self.loss_cls.score_thr
+        return sigmoid_divergence(ours[confident], theirs[confident])

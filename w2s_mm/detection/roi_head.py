@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.errors import W2SError
-from w2s_mm.core.losses import full_precision
+from w2s_mm.core.losses import full_precision, temperature_kl
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 
@@ -192,6 +192,17 @@ class RoIDistillHead(DistillHead):
         probabilities = logits.softmax(-1)
         confident = probabilities[:, :-1].amax(-1) >= self.loss_cls.score_thr
         return torch.special.entr(probabilities[confident]).sum(-1)
+
+    def divergence(self, student: nn.Module, tape: Tape, answer: RoIAnswer) -> Tensor:
+        """Of the class probabilities of the student's RoIs, where the teacher is confident."""
+        rows = []
+        for stage, theirs in zip(_stages(student), answer.stages, strict=False):
+            _, given = _last_pass(tape, stage)
+            probabilities = full_precision(theirs.logits).softmax(-1)
+            confident = probabilities[:, :-1].amax(-1) >= self.loss_cls.score_thr
+            logits = given[0][confident], theirs.logits[confident]
+            rows.append(temperature_kl(*logits, temperature=1.0, reverse=True))
+        return torch.cat(rows) if rows else torch.zeros(0)
 
 
 def _last_pass(tape: Tape, stage: Stage) -> tuple[Tensor, Any]:

@@ -1,4 +1,4 @@
-"""What the training and the test command have in common."""
+"""What the commands have in common."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ from w2s_mm.core.errors import W2SError
 _STACK_NOISE = '.*faster_coco_eval is not installed'
 
 
-def common_parser(description: str | None) -> argparse.ArgumentParser:
-    """Arguments that both commands take."""
+def options_parser(description: str | None) -> argparse.ArgumentParser:
+    """Arguments that every command on configs takes."""
     from mmengine.config import DictAction
 
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='where logs, checkpoints and results go')
     parser.add_argument(
         '--cfg-options',
@@ -34,6 +33,13 @@ def common_parser(description: str | None) -> argparse.ArgumentParser:
         default={},
         help='settings to override, as key.path=value; model.gamma=0 switches distillation off',
     )
+    return parser
+
+
+def common_parser(description: str | None) -> argparse.ArgumentParser:
+    """Arguments that every command on one config takes."""
+    parser = options_parser(description)
+    parser.add_argument('config', help='config file')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torch.distributed.launch passes it; torchrun sets LOCAL_RANK instead.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
@@ -92,8 +98,15 @@ def leave_processes() -> None:
         distributed.destroy_process_group()
 
 
-def run_command(command: Callable[[], None]) -> None:
-    """Run a command; an error meant for the user is shown without a traceback, exit status 2."""
+def run_command(
+    command: Callable[[], Any], resume: str = 'Go on with the same command and --resume.'
+) -> None:
+    """Run a command; an error meant for the user is shown without a traceback, exit status 2.
+
+    Args:
+        command: What to run.
+        resume: What to type after an interruption.
+    """
     warnings.filterwarnings('ignore', message=_STACK_NOISE)
     try:
         check_environment(('detection',))
@@ -107,5 +120,5 @@ def run_command(command: Callable[[], None]) -> None:
         print(f'\nerror: {error}', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print('\nInterrupted. Go on with the same command and --resume.', file=sys.stderr)
+        print(f'\nInterrupted. {resume}', file=sys.stderr)
         sys.exit(130)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,14 @@ IDENTITY = (
     'train_cfg',
     'randomness',
 )
-MAY_DIFFER = (
+MAY_DIFFER_STRICTLY = (
     'num_workers',
     'persistent_workers',
     'prefetch_factor',
     'pin_memory',
     'data_root',
-    'checkpoint',
-    'max_epochs',
-    'max_iters',
 )
+MAY_DIFFER = (*MAY_DIFFER_STRICTLY, 'checkpoint', 'max_epochs', 'max_iters')
 
 
 def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
@@ -124,10 +122,29 @@ def check_resume(cfg: Config) -> None:
     if 'cfg' not in meta:
         return
     before = Config.fromstring(meta['cfg'], '.py')
+    refuse_another_config(source, before, cfg, IDENTITY)
+
+
+def refuse_another_config(
+    source: str | Path, before: Config, now: Config, names: Sequence[str], strict: bool = False
+) -> None:
+    """Refuse to go on with, or to count, what another configuration made.
+
+    Args:
+        source: What was made.
+        before: The configuration that made it.
+        now: The one asked for.
+        names: Settings that have to agree, dotted where they are nested.
+        strict: The length of the training and the teacher's checkpoint have to agree as well.
+
+    Raises:
+        W2SError: They do not; the message names the differences.
+    """
+    free = MAY_DIFFER_STRICTLY if strict else MAY_DIFFER
     differences = [
-        f'{path}: {old!r} in the checkpoint, {new!r} now'
-        for name in IDENTITY
-        for path, old, new in _differences(name, before.get(name), cfg.get(name))
+        f'{path}: {old!r} there, {new!r} now'
+        for name in names
+        for path, old, new in _differences(name, _nested(before, name), _nested(now, name), free)
     ]
     if differences:
         shown = '\n  '.join(differences[:8])
@@ -139,14 +156,22 @@ def check_resume(cfg: Config) -> None:
         )
 
 
-def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
-    if path.rsplit('.', 1)[-1] in MAY_DIFFER:
+def _nested(cfg: Any, name: str) -> Any:
+    for part in name.split('.'):
+        cfg = (cfg or {}).get(part)
+    return cfg
+
+
+def _differences(
+    path: str, old: Any, new: Any, free: Sequence[str]
+) -> Iterator[tuple[str, Any, Any]]:
+    if path.rsplit('.', 1)[-1] in free:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}, key=str):
-            yield from _differences(f'{path}.{key}', old.get(key), new.get(key))
+            yield from _differences(f'{path}.{key}', old.get(key), new.get(key), free)
     elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
         for index, (a, b) in enumerate(zip(old, new, strict=True)):
-            yield from _differences(f'{path}.{index}', a, b)
+            yield from _differences(f'{path}.{index}', a, b, free)
     elif old != new:
         yield path, old, new

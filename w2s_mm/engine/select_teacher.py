@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from w2s_mm.analysis.report import metric_name, value_text
 from w2s_mm.analysis.runs import load_run
 from w2s_mm.analysis.teacher_table import (
     Band,
@@ -28,6 +27,7 @@ from w2s_mm.core.errors import W2SError
 from w2s_mm.core.files import write_json
 
 from .cli import common_parser, read_config, run_command
+from .teachers import Unfit, build_student, evaluate_teacher, of_student, say
 
 _STEP = re.compile(r'(?:iter|epoch)_(\d+)$')
 _SUFFIXES = ('.pth', '.safetensors')
@@ -48,7 +48,7 @@ def select(argv: list[str] | None = None) -> None:
     args = _arguments(argv)
     args.work_dir = args.work_dir or f'work_dirs/{Path(args.config).stem}_teachers'
     cfg = read_config(args)
-    hook, teacher = _of_student(cfg, args.config)
+    hook, teacher = of_student(cfg, args.config)
     if args.teacher_config:
         teacher['config'] = args.teacher_config
     band, baseline = _band(args, hook['metric'], hook.get('rule', 'greater'))
@@ -100,24 +100,6 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--json', metavar='FILE', help='write the table as JSON')
     parser.add_argument('--out', metavar='FILE', help='write the teacher=dict(...) to paste')
     return parser.parse_args(argv)
-
-
-def _of_student(cfg: Any, path: str) -> tuple[Any, dict[str, Any]]:
-    """Settings of the student's WeakToStrongHook, and the arguments of its teacher."""
-    hook = (cfg.get('default_hooks') or {}).get('weak_to_strong')
-    teacher = (cfg.get('model') or {}).get('teacher')
-    if not hook or not teacher:
-        lacks = 'default_hooks.weak_to_strong' if teacher else 'model.teacher'
-        raise W2SError(
-            f'{path} has no {lacks}; expected the config of a student, whose validation and metric '
-            f'decide. See configs/retinanet_r34_to_r50.py.'
-        )
-    if any(cfg.get(name) is None for name in ('val_dataloader', 'val_evaluator', 'val_cfg')):
-        raise W2SError(
-            f'{path} has no validation, which the teachers are to be evaluated by. Set val_cfg, '
-            f'val_dataloader and val_evaluator.'
-        )
-    return hook, {key: value for key, value in teacher.items() if key != 'checkpoint'}
 
 
 def _band(args: argparse.Namespace, metric: str, rule: Any) -> tuple[Band, Baseline]:
@@ -173,33 +155,25 @@ def _evaluate(
     Raises:
         W2SError: None can be evaluated, or the evaluator does not report the metric.
     """
-    from mmengine.model import is_model_wrapper
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
-
-    from w2s_mm.core.model import WeakToStrong
-
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    student = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    if not isinstance(student, WeakToStrong):
-        raise W2SError(
-            f'The config builds a {type(student).__name__}, which takes no teacher. Set model.type '
-            f"to its distilled counterpart, e.g. 'W2SRetinaNet'."
-        )
-    device = next(student.parameters()).device  # type: ignore[attr-defined]
-    student.cpu()  # type: ignore[attr-defined]  # it is asked how it is built, never what it sees
+    runner, student, device = build_student(cfg)
+    student.cpu()  # it is asked how it is built, never what it sees
     candidates = []
     for number, checkpoint in enumerate(checkpoints, start=1):
-        _say(f'[{number}/{len(checkpoints)}] {checkpoint}')
+        say(f'[{number}/{len(checkpoints)}] {checkpoint}')
         try:
             # The stack prints about every evaluation.
             with contextlib.redirect_stdout(io.StringIO()):
-                candidate = _evaluate_one(
-                    runner, student, {**teacher, 'checkpoint': checkpoint}, device, band
+                candidate = evaluate_teacher(
+                    runner,
+                    student,
+                    {**teacher, 'checkpoint': checkpoint},
+                    device,
+                    band.metric,
+                    band.rule,
                 )
-        except _Unfit as error:
+        except Unfit as error:
             candidate = Candidate(checkpoint, problem=str(error))
-            _say('      cannot be evaluated')
+            say('      cannot be evaluated')
         candidates.append(candidate)
     problems = list(dict.fromkeys(each.problem for each in candidates if each.problem))
     if all(each.problem for each in candidates):
@@ -209,60 +183,6 @@ def _evaluate(
             else str(problems[0])
         )
     return candidates
-
-
-class _Unfit(Exception):
-    """This checkpoint cannot be evaluated; another may."""
-
-
-def _evaluate_one(
-    runner: Any, student: Any, arguments: dict[str, Any], device: Any, band: Band
-) -> Candidate:
-    from w2s_mm.core.teacher import FrozenTeacher
-    from w2s_mm.hooks.progress import pick_metric
-    from w2s_mm.hooks.reference import measure
-
-    checkpoint = arguments['checkpoint']
-    student.teacher = teacher = FrozenTeacher(**arguments)
-    try:
-        student.prepare_teacher()
-        _check_classes(runner, teacher)
-    except W2SError as error:
-        raise _Unfit(str(error)) from error
-    teacher.to(device)
-    assert teacher.fingerprint is not None
-    measured = measure(
-        runner,
-        teacher.model,
-        teacher.fingerprint,
-        Path(runner.work_dir) / 'teachers' / f'{teacher.fingerprint[:16]}.json',
-        say=lambda line: _say(f'      {line}'),
-        head=student.distill_head,
-    )
-    teacher.release()
-    value = pick_metric(measured.metrics, band.metric, band.rule)
-    if not math.isfinite(value):
-        raise _Unfit(f'{checkpoint}: its {metric_name(band.metric)} is {value}.')
-    _say(f'      {metric_name(band.metric)} {value_text(value, band.metric)}')
-    return Candidate(checkpoint, value, measured.entropy, measured.answers)
-
-
-def _check_classes(runner: Any, teacher: Any) -> None:
-    ours = (getattr(runner.val_dataloader.dataset, 'metainfo', None) or {}).get('classes')
-    if ours and teacher.classes and tuple(ours) != teacher.classes:
-        raise W2SError(
-            f'{teacher.checkpoint} was trained on other classes, or in another order: teacher '
-            f'{teacher.classes}, student {tuple(ours)}. Choose a teacher trained on the same '
-            f'classes.'
-        )
-
-
-def _say(line: str) -> None:
-    """Progress, apart from the table that may be piped on."""
-    from mmengine.dist import is_main_process
-
-    if is_main_process():
-        print(line, file=sys.stderr, flush=True)
 
 
 def _tell(selection: Selection, teacher: dict[str, Any], args: argparse.Namespace) -> None:

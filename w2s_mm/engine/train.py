@@ -60,7 +60,10 @@ def train(argv: list[str] | None = None) -> None:
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
+    from w2s_mm.hooks import RunRecordHook
+
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.register_hook(RunRecordHook())
     runner.train()
 
 

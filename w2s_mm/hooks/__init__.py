@@ -1,7 +1,15 @@
-"""Hooks: time of distillation, exact resume, time to target."""
+"""Hooks: time of distillation, exact resume, time to target, and what tells of a run."""
 
 from .exact_resume import ExactResumeHook
+from .gradient_norms import GradientNormHook
+from .run_record import RunRecordHook
 from .time_to_target import TimeToTargetHook
 from .weak_to_strong import WeakToStrongHook
 
-__all__ = ['ExactResumeHook', 'TimeToTargetHook', 'WeakToStrongHook']
+__all__ = [
+    'ExactResumeHook',
+    'GradientNormHook',
+    'RunRecordHook',
+    'TimeToTargetHook',
+    'WeakToStrongHook',
+]

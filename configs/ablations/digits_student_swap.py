@@ -1,0 +1,15 @@
+"""Another student on the noisy digits, a DenseNet, with the same teacher (Figure 2b of the paper).
+
+Command: python tools/train.py configs/ablations/digits_student_swap.py --seed 0
+Needs:   the teacher: python tools/train.py configs/digits/classifier_teacher.py --seed 0
+Takes:   about a minute on two CPU cores (600 iterations of 32 images)
+Gives:   work_dirs/digits_student_swap/{time_to_target,weak_to_strong}.json, against
+         configs/ablations/digits_student_swap_baseline.py
+"""
+
+_base_ = '../digits/classifier_student.py'
+
+model = dict(
+    backbone=dict(_delete_=True, type='CIFARDenseNet', depth=16, growth_rate=8),
+    head=dict(in_channels=112),
+)

@@ -1,0 +1,17 @@
+"""The student of the noisy digits with another teacher, as in Figure 2a of the paper.
+
+Command: python tools/train.py configs/ablations/digits_teacher_swap.py --seed 0
+Needs:   the teacher: python tools/train.py configs/ablations/digits_teacher_swap_teacher.py --seed 0
+Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
+Gives:   work_dirs/digits_teacher_swap/{time_to_target,weak_to_strong}.json, against
+         configs/digits/classifier_baseline.py
+"""
+
+_base_ = '../digits/classifier_student.py'
+
+model = dict(
+    teacher=dict(
+        config='configs/ablations/digits_teacher_swap_teacher.py',
+        checkpoint='work_dirs/digits_teacher_swap_teacher/iter_800.pth',
+    )
+)

@@ -1,0 +1,46 @@
+"""KL(student || teacher) and features of classifiers, as a diagnosis reads them."""
+
+import math
+
+import torch
+
+from w2s_mm.classification import LogitDistillHead
+from w2s_mm.core.tape import Call, record
+
+
+def test_divergence_is_kl_of_student_and_teacher(make_student):
+    student = make_student()
+    ours = torch.tensor([[0.5, 0.2, 0.1, 0.1, 0.1], [0.2] * 5]).log()
+    theirs = torch.tensor([[0.2] * 5, [0.2] * 5]).log() + 3  # logits know no constant
+    tape = {'head': [Call((), {}, ours)], 'head.fc': []}
+    found = LogitDistillHead().divergence(student, tape, theirs)
+    expected = sum(p * math.log(p / 0.2) for p in (0.5, 0.2, 0.1, 0.1, 0.1))
+    torch.testing.assert_close(found, torch.tensor([expected, 0.0]))
+
+
+def test_features_are_what_goes_into_the_last_linear_layer(make_student, make_batch):
+    student = make_student().eval()
+    head = student.distill_head
+    inputs, _ = make_batch(student)
+    tap = head.feature_tap(student)
+    with torch.no_grad(), record(student, (tap,)) as tape:
+        logits = student(inputs)
+        features = head.features(tape[tap][-1])
+        torch.testing.assert_close(student.get_submodule(tap)(features), logits)
+    assert features.shape[0] == len(inputs)
+
+
+def test_features_of_a_torchvision_model_are_found(build):
+    model = build(
+        {
+            'type': 'TorchvisionClassifier',
+            'model_name': 'resnet18',
+            'num_classes': 5,
+            'data_preprocessor': {'mean': [0.0] * 3, 'std': [1.0] * 3},
+        }
+    ).eval()
+    head = LogitDistillHead()
+    tap = head.feature_tap(model)
+    with torch.no_grad(), record(model, (tap,)) as tape:
+        model(torch.zeros(2, 3, 32, 32))
+    assert tap == 'backbone.fc' and head.features(tape[tap][-1]).shape == (2, 512)

@@ -1,0 +1,91 @@
+"""What a run tells of its start."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from toy import ToyNet, make_config, make_teacher
+
+from w2s_mm.hooks import RunRecordHook
+from w2s_mm.hooks.run_record import hash_tensors, hash_weights
+
+
+def record(config):
+    runner = Runner.from_cfg(config)
+    runner.register_hook(RunRecordHook())
+    runner.train()
+    return json.loads((Path(runner.work_dir) / 'run.json').read_text())
+
+
+def test_a_student_starts_like_its_baseline_and_tells_of_its_teacher(tmp_path):
+    teacher = make_teacher(tmp_path)
+    base = record(make_config(tmp_path / 'base', None, epochs=1))
+    ours = record(
+        make_config(
+            tmp_path / 'ours',
+            teacher,
+            epochs=1,
+            schedule=dict(unit='epoch', lambda_max=1.0, warmup=0.5, hold=0.5, decay=0),
+        )
+    )
+    assert base['initial_weights'] == ours['initial_weights']
+    assert base['batches'] == ours['batches'] and len(set(ours['batches'])) == 3
+    assert base['teacher'] is None
+    assert ours['teacher']['checkpoint'] == teacher['checkpoint']
+    assert len(ours['teacher']['fingerprint']) == 64
+    assert base['parameters'] == sum(p.numel() for p in ToyNet().parameters())
+
+
+@pytest.mark.parametrize(
+    ('change', 'weights', 'batches'),
+    [
+        ({'randomness.seed': 6}, True, True),
+        ({'model.width': 9}, True, None),
+        ({'train_dataloader.batch_size': 5}, False, True),
+    ],
+)
+def test_another_start_has_other_fingerprints(tmp_path, change, weights, batches):
+    base = record(make_config(tmp_path / 'a', None, epochs=1))
+    config = make_config(tmp_path / 'b', None, epochs=1)
+    config.merge_from_dict(change)
+    other = record(config)
+    assert (base['initial_weights'] != other['initial_weights']) == weights
+    if batches is not None:
+        assert (base['batches'] != other['batches']) == batches
+
+
+def test_a_resumed_run_keeps_what_it_began_with(tmp_path):
+    first = record(make_config(tmp_path, None, epochs=1))
+    config = make_config(tmp_path, None, epochs=2)
+    config.resume = True
+    assert record(config) == first
+
+
+def test_a_resumed_run_that_never_told_does_not_take_the_middle_for_the_start(tmp_path):
+    Runner.from_cfg(make_config(tmp_path, None, epochs=1)).train()
+    config = make_config(tmp_path, None, epochs=2)
+    config.resume = True
+    told = record(config)
+    assert told['initial_weights'] is None and told['batches'] == [] and told['resumed']
+
+
+def test_versions_and_hardware_are_told(tmp_path):
+    told = record(make_config(tmp_path, None, epochs=1))
+    assert told['software']['torch'] == torch.__version__ and told['software']['mmdet']
+    assert told['hardware']['processes'] == 1 and told['hardware']['cores'] >= 1
+    assert told['seed'] == 5
+
+
+def test_hashes_see_every_number_and_their_order():
+    a, b = torch.arange(4.0), torch.arange(4.0, 8.0)
+    assert hash_tensors({'x': [a, b]}) == hash_tensors([a, (b, 'a word')])
+    assert hash_tensors([a, b]) != hash_tensors([b, a])
+    assert hash_tensors([a]) != hash_tensors([a.reshape(2, 2)])
+    net = ToyNet()
+    before = hash_weights(net)
+    net.body[2].running_mean[0] += 1e-7
+    assert hash_weights(net) != before

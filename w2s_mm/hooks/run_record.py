@@ -1,0 +1,174 @@
+"""What a run was made of: where it began, what it was fed, and on what it ran."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import torch
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from torch import Tensor, nn
+
+import w2s_mm
+from w2s_mm.core.files import write_json
+
+PACKAGES = ('mmcv', 'mmdet', 'mmpretrain', 'diffusers', 'torchvision')
+ROOT = Path(__file__).parents[2]
+
+
+@HOOKS.register_module()
+class RunRecordHook(Hook):
+    """Writes ``run.json``: fingerprints, versions, hardware. ``tools/train.py`` adds it.
+
+    Two runs can be compared as a pair only if they began with the same weights and saw the same
+    batches. The hash of the student's weights before the first iteration and those of its first
+    batches (the images, as the loader gave them) tell. A resumed run keeps what it began with.
+
+    Args:
+        batches: How many batches to hash.
+    """
+
+    FILE = 'run.json'
+    priority = 'LOWEST'  # the teacher is there, and nothing has touched the weights
+
+    def __init__(self, batches: int = 3) -> None:
+        self.batches = batches
+        self._record: dict[str, Any] | None = None  # while it is not complete
+
+    def before_train(self, runner: Any) -> None:
+        """Hash the weights, and say who runs where."""
+        path = Path(runner.work_dir) / self.FILE
+        if not is_main_process() or (runner._resume and path.is_file()):
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        teacher: Any = getattr(model, 'teacher', None)
+        self._record = {
+            'format': 1,
+            'config': _shown(runner.cfg.filename),
+            'seed': runner.seed,
+            'resumed': bool(runner._resume),
+            'parameters': sum(p.numel() for p in model.parameters()),
+            'teacher': None
+            if getattr(teacher, 'fingerprint', None) is None
+            else {'checkpoint': teacher.checkpoint, 'fingerprint': teacher.fingerprint},
+            # The middle of a training is not where it began.
+            'initial_weights': None if runner._resume else hash_weights(model),
+            'batches': [],
+            'software': versions(),
+            'hardware': hardware(),
+        }
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Hash the first batches; with the last of them the file is written."""
+        if self._record is None:
+            return
+        if not self._record['resumed']:
+            self._record['batches'].append(hash_tensors(data_batch))
+            if len(self._record['batches']) < min(self.batches, runner.max_iters):
+                return
+        write_json(Path(runner.work_dir) / self.FILE, self._record)
+        self._record = None
+
+
+def hash_weights(model: nn.Module) -> str:
+    """Hash of a state dict: names, shapes, numbers."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f'{name}{tuple(value.shape)}'.encode())
+        digest.update(_bytes(value))
+    return digest.hexdigest()[:16]
+
+
+def hash_tensors(batch: Any) -> str:
+    """Hash of the tensors in a batch of a loader, in their order; the rest is left out."""
+    digest = hashlib.sha256()
+    for tensor in _tensors(batch):
+        digest.update(f'{tuple(tensor.shape)}'.encode())
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()[:16]
+
+
+def _tensors(batch: Any) -> Iterator[Tensor]:
+    if isinstance(batch, Tensor):
+        yield batch
+    elif isinstance(batch, Mapping):
+        for value in batch.values():
+            yield from _tensors(value)
+    elif isinstance(batch, (list, tuple)):
+        for value in batch:
+            yield from _tensors(value)
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _shown(path: Any) -> str | None:
+    """A path below the working directory as it is typed there; any other by its name."""
+    if path is None:
+        return None
+    path = Path(path).absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
+
+
+def versions() -> dict[str, str | None]:
+    """Of everything that can change a result, and the commit where the package lies in git."""
+    found: dict[str, str | None] = {
+        'w2s_mm': w2s_mm.__version__,
+        'commit': _commit(),
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'cuda': torch.version.cuda if torch.cuda.is_available() else None,
+        'mmengine': mmengine.__version__,
+    }
+    for package in PACKAGES:
+        if package in sys.modules:  # what the run did not use cannot have changed it
+            found[package] = getattr(sys.modules[package], '__version__', None)
+    return found
+
+
+def _commit() -> str | None:
+    """Of the checkout this package runs from, ``+`` where files in it were changed."""
+
+    def git(*arguments: str) -> str:
+        command = ['git', '-C', str(ROOT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if Path(git('rev-parse', '--show-toplevel')).resolve() != ROOT.resolve():
+            return None  # installed into somebody else's checkout
+        changed = git('status', '--porcelain', '--untracked-files=no')
+        return git('rev-parse', '--short=12', 'HEAD') + ('+' if changed else '')
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def hardware() -> dict[str, Any]:
+    """What it ran on."""
+    return {
+        'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU',
+        'processor': _processor(),
+        'cores': os.cpu_count(),
+        'threads': torch.get_num_threads(),
+        'processes': get_world_size(),
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path('/proc/cpuinfo').read_text().splitlines():
+            if line.startswith('model name'):
+                return line.split(':', 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
