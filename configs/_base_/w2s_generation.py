@@ -16,9 +16,7 @@ distill_head = dict(type='NoiseDistillHead', ratio=0.5, side='low')
 # Measures first@tau, tau = FID 60, counted when it holds twice; changes no training.
 measure_hooks = dict(
     exact_resume=dict(type='ExactResumeHook'),
-    time_to_target=dict(
-        type='TimeToTargetHook', metric='FID', rule='less', thresholds=[60], k=2
-    ),
+    time_to_target=dict(type='TimeToTargetHook', metric='FID', rule='less', thresholds=[60], k=2),
     samples=dict(type='SampleGridHook'),
 )
 # lambda = 0.2, two hits in a row; the paper leaves the lengths open, here they are fractions of the

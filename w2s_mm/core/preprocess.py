@@ -27,7 +27,9 @@ class _Look:
         normalizes = getattr(preprocessor, '_enable_normalize', False)
 
         def values(name: str, default: float) -> tuple[float, ...]:
-            return tuple(getattr(preprocessor, name).flatten().tolist() if normalizes else [default])
+            return tuple(
+                getattr(preprocessor, name).flatten().tolist() if normalizes else [default]
+            )
 
         swaps = getattr(preprocessor, '_channel_conversion', None)
         return cls(

@@ -25,7 +25,8 @@ class NoisyDigits(BaseDataset):
     """Noisy digits, as MMPretrain's data sets give them: ``img`` and ``gt_label``.
 
     Each image is one of the scans, enlarged, in a random shade of ink on a random shade of paper,
-    under the grain of a bad camera. Image ``i`` of a split depends on ``seed``, ``size``, ``noise`` and ``i`` only.
+    under the grain of a bad camera. Image ``i`` of a split depends on ``seed``, ``size``, ``noise``
+    and ``i`` only.
 
     Args:
         split: ``'train'`` or ``'val'``; no scan is in both.

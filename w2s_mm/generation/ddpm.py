@@ -63,6 +63,8 @@ class DDPM(BaseModel):
             raise W2SError(f'vlb_weight is {vlb_weight}; expected a number of at least 0.')
         self.unet: Any = MODELS.build(unet) if isinstance(unet, dict) else unet
         size = self.unet.config.sample_size
+        if size is None:
+            raise W2SError('The U-Net does not say the size of its images: set its sample_size.')
         height, width = (size, size) if isinstance(size, int) else size
         self.image_shape = (self.unet.config.in_channels, height, width)
         channels, answered = self.image_shape[0], self.unet.config.out_channels
@@ -173,7 +175,7 @@ class DDPM(BaseModel):
         Args:
             data: Batch of :class:`~w2s_mm.generation.SamplingSeeds`.
         """
-        return self._run_forward(data, mode='predict')  # type: ignore[return-value]
+        return self._run_forward(data, mode='predict')
 
     def test_step(self, data: dict[str, Any]) -> list[BaseDataElement]:
         """The same as :meth:`val_step`."""

@@ -100,7 +100,7 @@ class ClassifierFeatures:
     ) -> None:
         if not name:
             raise W2SError(
-                "features.name is empty; expected what tells this FID from the standard one, e.g. "
+                'features.name is empty; expected what tells this FID from the standard one, e.g. '
                 "'digits-classifier'."
             )
         self.metric = f'FID-{name}'

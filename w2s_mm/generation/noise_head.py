@@ -81,7 +81,7 @@ class NoiseDistillHead(DistillHead):
                 )
         for what, of in (
             ('shape of the images (C, H, W)', lambda model: model.image_shape),
-            ('noise schedule', lambda model: f'{model.diffusion.schedule}, {model.diffusion.steps}'),
+            ('noise schedule', lambda model: (model.diffusion.schedule, model.diffusion.steps)),
             ('scale of the images', lambda model: _scale(model.data_preprocessor)),
             # Both are evaluated as they sample: a coarser sampler would make a weaker teacher.
             ('sampling', lambda model: model.sampling),
@@ -113,7 +113,8 @@ class NoiseDistillHead(DistillHead):
         x_t, t = call.args
         noise = full_precision(call.output.sample)[:, : x_t.shape[1]]
         distance = ((noise - full_precision(answer)) ** 2).mean(dim=(1, 2, 3))
-        return {'noise': (distance * self.mask(t, student.diffusion.steps)).mean()}  # type: ignore[union-attr]
+        steps: Any = student.diffusion.steps
+        return {'noise': (distance * self.mask(t, steps)).mean()}
 
     def mask(self, t: Tensor, steps: int) -> Tensor:
         """Which of the steps (N,), of ``steps`` in all, are distilled: bool, shape (N,)."""
