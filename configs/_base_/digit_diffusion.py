@@ -59,6 +59,6 @@ digit_w2s_hooks = dict(
     weak_to_strong=dict(
         _base_.w2s_hooks.weak_to_strong,
         metric='FID-digits-classifier',
-        schedule=dict(unit='iter', lambda_max=2.0, warmup=20, hold=230, decay=100),
+        schedule=dict(unit='iter', lambda_max=2.0, warmup=10, hold=240, decay=100),
     )
 )

@@ -63,6 +63,8 @@ val_evaluator = dict(
 )
 test_evaluator = val_evaluator
 
+# MMEngine seeds all processes alike by default: they would draw the same noise and steps.
+randomness = dict(diff_rank_seed=True)
 train_cfg = dict(by_epoch=False, max_iters=30000, val_interval=2000)
 val_cfg = dict(type='SamplingLoop')
 test_cfg = dict()

@@ -16,7 +16,7 @@ model = dict(
     type='W2SDDPM',
     teacher=dict(
         config='configs/digits/ddpm_teacher.py',
-        checkpoint='work_dirs/ddpm_teacher/iter_1000.pth',
+        checkpoint='work_dirs/ddpm_teacher/iter_1500.pth',
     ),
     distill_head=_base_.digit_distill_head,
 )

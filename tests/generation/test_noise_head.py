@@ -102,7 +102,7 @@ def test_teacher_is_asked_what_the_student_was_and_answers_with_its_noise_half(
         ({'unet': {'in_channels': 3}}, r'shape .* teacher \(3, 8, 8\), student \(1, 8, 8\)'),
         (
             {'data_preprocessor': dict(type='ImgDataPreprocessor', mean=[0.0], std=[255.0])},
-            r'scale .* teacher \(\[0.0\], \[255.0\]\), student \(\[127.5\], \[127.5\]\)',
+            r'scale .* the teacher \(\[0.0\], \[255.0\]\), of the student \(\[127.5\], \[127',
         ),
         ({'sampling': dict(steps=5)}, "sampling .* 'steps': 5}, student .* 'steps': 4}"),
     ],
@@ -112,6 +112,12 @@ def test_a_teacher_that_reads_the_images_otherwise_is_refused_before_training(
 ):
     with pytest.raises(W2SError, match=message):
         make_student(save_teacher(**teacher)).prepare_teacher()
+
+
+def test_one_mean_for_all_channels_is_the_same_as_one_each(make_student, save_teacher):
+    unet = dict(in_channels=3)
+    each = dict(type='ImgDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3)
+    make_student(save_teacher(unet=unet, data_preprocessor=each), unet=unet).prepare_teacher()
 
 
 def test_a_teacher_that_is_no_diffusion_model_is_refused(make_student):

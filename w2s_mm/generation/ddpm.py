@@ -196,7 +196,7 @@ class DDPM(BaseModel):
             ``finite`` says whether it was a number everywhere before that.
         """
         images = self.sample(len(inputs), [torch.Generator().manual_seed(seed) for seed in inputs])
-        finite = images.isfinite().all(dim=(1, 2, 3)) if len(images) else []
+        finite = images.isfinite().all(dim=(1, 2, 3))
         pixels = ((images.nan_to_num() + 1) * 127.5).round().to(torch.uint8)
         return [
             BaseDataElement(generated=image, finite=whole)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.losses import full_precision
+from w2s_mm.core.preprocess import Renormalize
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 
@@ -82,7 +83,6 @@ class NoiseDistillHead(DistillHead):
         for what, of in (
             ('shape of the images (C, H, W)', lambda model: model.image_shape),
             ('noise schedule', lambda model: (model.diffusion.schedule, model.diffusion.steps)),
-            ('scale of the images', lambda model: _scale(model.data_preprocessor)),
             # Both are evaluated as they sample: a coarser sampler would make a weaker teacher.
             ('sampling', lambda model: model.sampling),
         ):
@@ -92,6 +92,13 @@ class NoiseDistillHead(DistillHead):
                     f'The {what} of teacher and student differ: teacher {theirs}, student {ours}. '
                     f'Choose a teacher that was trained like the student, or change the student.'
                 )
+        looks = student.data_preprocessor, teacher.data_preprocessor
+        if not Renormalize(*looks).same_pixels:  # noise of one scale cannot be made another's
+            ours, theirs = map(_scale, looks)
+            raise W2SError(
+                f'Teacher and student see the images in another scale or order of channels: mean '
+                f'and std of the teacher {theirs}, of the student {ours}. Train both alike.'
+            )
 
     def ask(
         self,
