@@ -91,7 +91,7 @@ def test_reference_images_of_the_evaluator_are_looked_for_too(data):
     metric = {'type': 'FID', 'reference': dataset(data)}
     check_data(config(dataset(data), val_evaluator=metric), SPLITS)
     metric['reference']['data_prefix'] = {'img': 'nothing/'}
-    with pytest.raises(W2SError, match=r'val_evaluator: .*nothing is not there'):
+    with pytest.raises(W2SError, match=r'val_evaluator: .*nothing/ is not there'):
         check_data(config(dataset(data), val_evaluator=metric), SPLITS)
 
 
