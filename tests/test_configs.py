@@ -17,7 +17,7 @@ CONFIGS = sorted(
     if '_base_' not in path.parts
 )
 OWN_DATA = {'digits'}  # folders whose data set is not the paper's
-IN_MEMORY = {'NoisyDigits'}  # data sets that cannot be missing
+IN_MEMORY = {'NoisyDigits', 'DigitScans'}  # data sets that cannot be missing
 FIELDS = ('Command:', 'Needs:', 'Takes:', 'Gives:')
 
 

@@ -94,3 +94,16 @@ def test_deepcopy_of_a_batch_is_not_needed(make_raw):
         batch['inputs'], batch['data_samples']
     )
     assert [s.metainfo for s in batch['data_samples']] == before
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_images_of_one_channel_stay_so(channels):
+    from mmengine.model import ImgDataPreprocessor
+
+    pixels = {'inputs': [torch.rand(channels, 8, 8) * 255 for _ in range(2)]}
+    student = ImgDataPreprocessor(mean=[127.5], std=[127.5])
+    teacher = ImgDataPreprocessor(mean=[0.0], std=[255.0])
+    seen = Renormalize(student, teacher)(student(copy.deepcopy(pixels))['inputs'], None)
+    theirs = teacher(copy.deepcopy(pixels))['inputs']
+    assert seen.shape == (2, channels, 8, 8)
+    torch.testing.assert_close(seen, theirs, rtol=1e-5, atol=1e-6)

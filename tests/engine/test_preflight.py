@@ -87,6 +87,14 @@ def test_annotations_of_the_evaluator_are_looked_for_too(data, wrap):
         check_data(config(dataset(data), val_evaluator=wrap(metric)), SPLITS)
 
 
+def test_reference_images_of_the_evaluator_are_looked_for_too(data):
+    metric = {'type': 'FID', 'reference': dataset(data)}
+    check_data(config(dataset(data), val_evaluator=metric), SPLITS)
+    metric['reference']['data_prefix'] = {'img': 'nothing/'}
+    with pytest.raises(W2SError, match=r'val_evaluator: .*nothing/ is not there'):
+        check_data(config(dataset(data), val_evaluator=metric), SPLITS)
+
+
 @pytest.mark.parametrize(
     'wrap',
     [

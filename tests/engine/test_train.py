@@ -1,3 +1,4 @@
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -183,3 +184,14 @@ def test_without_the_stack_one_clear_message_and_no_traceback():
     assert done.returncode == 2
     assert 'Traceback' not in done.stderr
     assert all(f'{name}: not found' in done.stderr for name in ('torch', 'mmengine', 'mmdet'))
+
+
+def test_what_a_configs_task_needs_is_named_before_it_is_imported(tmp_path, monkeypatch):
+    path = tmp_path / 'mine.py'
+    path.write_text("custom_imports = dict(imports=['w2s_mm.generation', 'no.such.module'])")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        'importlib.util.find_spec', lambda name, *a: None if name == 'diffusers' else find(name, *a)
+    )
+    with pytest.raises(W2SError, match='diffusers: not found'):
+        configure([str(path)])

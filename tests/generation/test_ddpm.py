@@ -98,11 +98,40 @@ def test_the_state_dict_is_the_networks_alone():
     assert all(name.startswith('unet.') for name in build().state_dict())
 
 
-def test_predictions_are_new_8_bit_images_one_for_each_input():
-    predictions = build().eval().val_step(raw(3))
+def sharper():
+    """A model whose samples have something to differ in."""
+    torch.manual_seed(0)
+    model = build().eval()
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn_like(parameter), alpha=0.05)
+    return model
+
+
+def test_predictions_are_new_8_bit_images_one_for_each_seed():
+    predictions = sharper().val_step({'inputs': [3, 1, 3]})
     assert len(predictions) == 3
-    assert all(p.generated.shape == (1, 8, 8) for p in predictions)
+    assert all(p.generated.shape == (1, 8, 8) and p.finite for p in predictions)
     assert all(p.generated.dtype == torch.uint8 for p in predictions)
+    first, second, third = (p.generated for p in predictions)
+    assert torch.equal(first, third) and not torch.equal(first, second)
+
+
+@pytest.mark.parametrize('method', ['ddim', 'ancestral'])
+def test_a_seed_means_one_image_whatever_the_batch_and_no_random_number_of_the_training(method):
+    model = sharper()
+    model.sampling['method'] = method
+    state = torch.get_rng_state()
+    together = model.test_step({'inputs': [5, 6, 7, 8]})
+    alone = model.test_step({'inputs': [7]})
+    assert torch.equal(torch.get_rng_state(), state)
+    difference = together[2].generated.int() - alone[0].generated.int()
+    assert difference.abs().max() <= 1  # a rounding of the last bit
+
+
+def test_a_prediction_that_is_not_a_number_says_so():
+    model = sharper()
+    model.unet.conv_out.bias.data[0] = float('nan')
+    assert not any(p.finite for p in model.val_step({'inputs': [1, 2]}))
 
 
 def test_samples_of_an_ema_copy_follow_the_generator_alone():

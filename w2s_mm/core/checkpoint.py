@@ -163,11 +163,22 @@ def load_checkpoint(
     return checkpoint
 
 
-def load_weights(model: torch.nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
+def load_weights(
+    model: torch.nn.Module,
+    state: dict[str, torch.Tensor],
+    source: str,
+    config: str = 'model.teacher.config',
+) -> None:
     """Load ``state`` into ``model``; every key and every shape must agree.
 
     A file may lack the batch counters of its norms, as torchvision's older ones do: no prediction
     depends on them.
+
+    Args:
+        model: Takes the weights.
+        state: The weights.
+        source: Where they are from, for the message.
+        config: What the user sets to change the model, for the message.
 
     Raises:
         W2SError: Keys are missing, unexpected, or of another shape; the message names them.
@@ -196,9 +207,9 @@ def load_weights(model: torch.nn.Module, state: dict[str, torch.Tensor], source:
     ]
     if problems:
         raise W2SError(
-            f'Checkpoint {source} does not fit the {type(model).__name__} of the teacher config. '
+            f'Checkpoint {source} does not fit the {type(model).__name__} of {config}. '
             + '; '.join(problems)
-            + '. Set model.teacher.config to the config this checkpoint was trained with.'
+            + f'. Set {config} to the config this checkpoint was trained with.'
         )
     model.load_state_dict(state, strict=True)
 

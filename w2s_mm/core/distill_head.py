@@ -38,7 +38,7 @@ class DistillHead(nn.Module):
     ) -> Any:
         """The teacher's answer to the question that the student has just answered.
 
-        Called without gradients. ``inputs`` are the student's, of shape (N, 3, H, W).
+        Called without gradients. ``inputs`` are the student's, of shape (N, C, H, W).
         """
 
     @abstractmethod

@@ -81,14 +81,14 @@ class WeakToStrong:
         """
         self.teacher.load()
         self.distill_head.check(self, self.teacher.model)
-        self.teacher.see(self, torch.zeros(0, 3, 1, 1), ())
+        self.teacher.reconcile(self)
 
-    def loss(self, inputs: Tensor, data_samples: Any) -> dict[str, Any]:
+    def loss(self, inputs: Tensor, data_samples: Any = None) -> dict[str, Any]:
         """The plain model's losses, and the weighted distillation terms while distilling.
 
         Args:
-            inputs: Images of shape (N, 3, H, W), normalised for the student.
-            data_samples: Their N data samples.
+            inputs: Images of shape (N, C, H, W), normalised for the student.
+            data_samples: Their N data samples, if the model looks at any.
 
         Returns:
             The losses by name; ``loss_distill_*`` are already weighted.

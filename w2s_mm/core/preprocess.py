@@ -14,7 +14,7 @@ from .errors import W2SError
 
 @dataclass(frozen=True)
 class _Look:
-    """What a data preprocessor does to pixels (values as plain numbers)."""
+    """What a data preprocessor does to pixels; one mean or std may stand for all channels."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -27,8 +27,9 @@ class _Look:
         normalizes = getattr(preprocessor, '_enable_normalize', False)
 
         def values(name: str, default: float) -> tuple[float, ...]:
-            flat = getattr(preprocessor, name).flatten().tolist() if normalizes else [default]
-            return tuple(flat * 3 if len(flat) == 1 else flat)
+            return tuple(
+                getattr(preprocessor, name).flatten().tolist() if normalizes else [default]
+            )
 
         swaps = getattr(preprocessor, '_channel_conversion', None)
         return cls(
@@ -64,27 +65,31 @@ class Renormalize:
                 f'set model.data_preprocessor.pad_size_divisor={theirs.pad_size_divisor}.'
             )
         self.swap = ours.swaps_channels != theirs.swaps_channels
-        # The student's constants, in the teacher's channel order once swapped.
-        order = slice(None, None, -1) if self.swap else slice(None)
-        mean_s, std_s = ours.mean[order], ours.std[order]
-        scale = [s / t for s, t in zip(std_s, theirs.std, strict=True)]
-        shift = [(s - t) / d for s, t, d in zip(mean_s, theirs.mean, theirs.std, strict=True)]
+        mean_s, std_s, mean_t, std_t = torch.broadcast_tensors(
+            *(
+                torch.tensor(values, dtype=torch.float64)
+                for values in (ours.mean, ours.std, theirs.mean, theirs.std)
+            )
+        )
+        if self.swap:  # the student's constants, in the teacher's channel order
+            mean_s, std_s = mean_s.flip(0), std_s.flip(0)
         self.pad_value = theirs.pad_value
-        self.same_pixels = not self.swap and ours.mean == theirs.mean and ours.std == theirs.std
+        same_values = torch.equal(mean_s, mean_t) and torch.equal(std_s, std_t)
+        self.same_pixels = not self.swap and same_values
         self.identity = self.same_pixels and ours.pad_value == theirs.pad_value
-        self._scale = torch.tensor(scale).view(1, -1, 1, 1)
-        self._shift = torch.tensor(shift).view(1, -1, 1, 1)
+        self._scale = (std_s / std_t).float().view(1, -1, 1, 1)
+        self._shift = ((mean_s - mean_t) / std_t).float().view(1, -1, 1, 1)
 
     def __call__(self, inputs: Tensor, data_samples: Sequence[Any] | None) -> Tensor:
         """Renormalise a batch.
 
         Args:
-            inputs: Student-normalised images, shape (N, 3, H, W).
+            inputs: Student-normalised images, shape (N, C, H, W).
             data_samples: N samples whose ``img_shape`` says where an image ends and padding
                 begins; without them, or without that field, an image fills its place.
 
         Returns:
-            Teacher-normalised images, shape (N, 3, H, W); ``inputs`` itself where nothing differs.
+            Teacher-normalised images, shape (N, C, H, W); ``inputs`` itself where nothing differs.
         """
         if self.identity:
             return inputs

@@ -96,23 +96,31 @@ class FrozenTeacher:
             self.model.to(device, memory_format=torch.contiguous_format)
             self._device = device
 
-    def see(self, student: nn.Module, inputs: Tensor, samples: Sequence[Any] | None) -> Tensor:
-        """The student's batch as this teacher was trained to see it.
-
-        Args:
-            student: The model whose ``data_preprocessor`` normalised ``inputs``.
-            inputs: Images of shape (N, 3, H, W).
-            samples: Their N data samples.
-
-        Returns:
-            Images of shape (N, 3, H, W), on the same device.
+    def reconcile(self, student: nn.Module) -> Renormalize:
+        """How the student's batches become the teacher's; worked out on the first call.
 
         Raises:
             W2SError: The two preprocessors cannot be reconciled.
         """
         if self._renormalize is None:
             self._renormalize = Renormalize(student.data_preprocessor, self.model.data_preprocessor)
-        return self._renormalize(inputs, samples)
+        return self._renormalize
+
+    def see(self, student: nn.Module, inputs: Tensor, samples: Sequence[Any] | None) -> Tensor:
+        """The student's batch as this teacher was trained to see it.
+
+        Args:
+            student: The model whose ``data_preprocessor`` normalised ``inputs``.
+            inputs: Images of shape (N, C, H, W).
+            samples: Their N data samples.
+
+        Returns:
+            Images of shape (N, C, H, W), on the same device.
+
+        Raises:
+            W2SError: The two preprocessors cannot be reconciled.
+        """
+        return self.reconcile(student)(inputs, samples)
 
     def release(self) -> None:
         """Forget the model and free its memory; it is not built again."""
@@ -169,7 +177,8 @@ def _for_inference(model: nn.Module) -> nn.Module:
     RoIAlign). So what comes out is compared with what was there. A detector of two stages cannot be
     asked with images alone: there, only what gives the features is folded.
     """
-    images = torch.randn(2, 3, 64, 64)
+    # Most take any size; one that takes images of a single shape says so (DDPM.image_shape).
+    images = torch.randn(2, *getattr(model, 'image_shape', (3, 64, 64)))
     ways = (
         (_fold_whole, lambda whole: whole(images, mode='tensor')),
         (_fold_features, lambda whole: whole.extract_feat(images)),

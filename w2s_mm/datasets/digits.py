@@ -1,8 +1,7 @@
-"""Noisy digits: a small classification set of real handwriting that needs no download.
+"""Handwritten digits in memory: classification and generation that need no download.
 
-Each image is one of the 8x8 scans of scikit-learn's ``load_digits``, enlarged, in a random shade of
-ink on a random shade of paper, under the grain of a bad camera. The first 1,400 scans are for
-training and the other 397 for validation, as in the digit scenes.
+The scans are those of scikit-learn's ``load_digits``; the first 1,400 are for training and the
+other 397 for validation, as in the digit scenes.
 """
 
 from __future__ import annotations
@@ -23,9 +22,11 @@ INK = (60, 160)  # how much brighter the ink is
 
 @DATASETS.register_module()
 class NoisyDigits(BaseDataset):
-    """Noisy digits in memory, as MMPretrain's data sets give them: ``img`` and ``gt_label``.
+    """Noisy digits, as MMPretrain's data sets give them: ``img`` and ``gt_label``.
 
-    Image ``i`` of a split depends on ``seed``, ``size``, ``noise`` and ``i`` only.
+    Each image is one of the scans, enlarged, in a random shade of ink on a random shade of paper,
+    under the grain of a bad camera. Image ``i`` of a split depends on ``seed``, ``size``, ``noise``
+    and ``i`` only.
 
     Args:
         split: ``'train'`` or ``'val'``; no scan is in both.
@@ -73,3 +74,38 @@ class NoisyDigits(BaseDataset):
         image = rng.uniform(*PAPER) + rng.uniform(*INK) * ink[..., None]
         image = image + rng.normal(scale=self.noise, size=(*shape, 3))
         return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+@DATASETS.register_module()
+class DigitScans(BaseDataset):
+    """The scans of scikit-learn's ``load_digits`` as they are: 8x8 px, one channel.
+
+    Given as MMPretrain's data sets give them, ``img`` of shape (8, 8, 1), uint8, and ``gt_label``;
+    their 17 shades are spread over 0 to 255.
+
+    Args:
+        split: ``'train'`` or ``'val'``; no scan is in both.
+        **kwargs: Those of MMEngine's ``BaseDataset`` that are not about files, such as
+            ``pipeline``.
+
+    Raises:
+        W2SError: There is no such split.
+        ModuleNotFoundError: scikit-learn is missing.
+    """
+
+    METAINFO = {'classes': CLASSES}
+
+    def __init__(self, split: str, **kwargs: Any) -> None:
+        if split not in SPLITS:
+            raise W2SError(f'dataset.split is {split!r}; expected one of {SPLITS}.')
+        self.split = split
+        super().__init__(**kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Every scan of the split, with its label."""
+        source = load_source(self.split)
+        pixels = np.rint(255 * source.glyphs[..., None]).astype(np.uint8)
+        return [
+            {'img': image, 'gt_label': int(label)}
+            for image, label in zip(pixels, source.labels, strict=True)
+        ]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from w2s_mm.core.environment import check_environment
+from w2s_mm.core.environment import BY_TASK, check_environment
 from w2s_mm.core.errors import W2SError
 
 # Said about an optional package that nothing here uses.
@@ -59,6 +59,7 @@ def read_config(args: argparse.Namespace) -> Any:
             f'Config not found: {args.config} (looked for {Path(args.config).absolute()}).'
         )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    check_config_environment(args.config)
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options)
@@ -66,6 +67,20 @@ def read_config(args: argparse.Namespace) -> Any:
     if args.work_dir or not cfg.get('work_dir'):
         cfg.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
     return cfg
+
+
+def check_config_environment(path: str) -> None:
+    """Look for what the tasks of a config need, before its ``custom_imports`` import it.
+
+    Raises:
+        W2SError: Something is missing; see :func:`~w2s_mm.core.environment.check_environment`.
+    """
+    from mmengine.config import Config
+
+    imported = Config.fromfile(path, import_custom_modules=False).get('custom_imports') or {}
+    names = imported.get('imports') or ()
+    names = [names] if isinstance(names, str) else names
+    check_environment(task for task in BY_TASK if f'w2s_mm.{task}' in names)
 
 
 def prepare_cpu_processes(cfg: Any) -> None:

@@ -61,15 +61,19 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
 
 def _files_of_dataset(cfg: Config, split: str) -> Iterator[tuple[str, str]]:
     loader = f'{split}_dataloader'
-    for dataset in _datasets((cfg.get(loader) or {}).get('dataset') or {}):
+    return _files_of(loader, (cfg.get(loader) or {}).get('dataset') or {}, cfg)
+
+
+def _files_of(owner: str, config: Any, cfg: Config) -> Iterator[tuple[str, str]]:
+    for dataset in _datasets(config):
         prefix = dataset.get('data_prefix') or {}
         folders = prefix.values() if isinstance(prefix, dict) else [prefix]
         root = dataset.get('data_root') or ''
         names = list(filter(None, (dataset.get('ann_file'), *folders)))
         for name in names:
-            yield loader, str(join_path(root, name))
+            yield owner, str(join_path(root, name))
         if root and not names and not _downloads(dataset, cfg.get('default_scope')):
-            yield loader, str(root)
+            yield owner, str(root)
 
 
 def _downloads(dataset: dict[str, Any], scope: str | None) -> bool:
@@ -87,6 +91,7 @@ def _files_of_evaluator(cfg: Config, split: str) -> Iterator[tuple[str, str]]:
     for metric in _datasets(cfg.get(evaluator) or {}):
         if metric.get('ann_file'):
             yield evaluator, str(metric['ann_file'])
+        yield from _files_of(evaluator, metric.get('reference') or {}, cfg)  # FID's images
 
 
 def _datasets(dataset: Any) -> Iterator[dict[str, Any]]:

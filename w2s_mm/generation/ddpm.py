@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from w2s_mm.core.errors import W2SError
+from w2s_mm.core.model import WeakToStrong
 
 from .diffusion import GaussianDiffusion, NoiseSchedule
 from .sampling import SamplingMethod, sample
@@ -61,6 +63,8 @@ class DDPM(BaseModel):
             raise W2SError(f'vlb_weight is {vlb_weight}; expected a number of at least 0.')
         self.unet: Any = MODELS.build(unet) if isinstance(unet, dict) else unet
         size = self.unet.config.sample_size
+        if size is None:
+            raise W2SError('The U-Net does not say the size of its images: set its sample_size.')
         height, width = (size, size) if isinstance(size, int) else size
         self.image_shape = (self.unet.config.in_channels, height, width)
         channels, answered = self.image_shape[0], self.unet.config.out_channels
@@ -80,7 +84,7 @@ class DDPM(BaseModel):
 
     def forward(
         self,
-        inputs: Tensor,
+        inputs: Any,
         data_samples: list[Any] | None = None,
         mode: str = 'tensor',
         timesteps: Tensor | int = 0,
@@ -88,7 +92,7 @@ class DDPM(BaseModel):
         """What MMEngine's loops call.
 
         Args:
-            inputs: Images of shape (N, C, H, W) on [-1, 1].
+            inputs: Images of shape (N, C, H, W) on [-1, 1]; N seeds in the mode ``'predict'``.
             data_samples: Not looked at; generation has no labels.
             mode: ``'loss'``: see :meth:`loss`; ``'predict'``: see :meth:`predict`; ``'tensor'``:
                 ``inputs`` are noised images, and the answer is the network's.
@@ -140,7 +144,7 @@ class DDPM(BaseModel):
     def sample(
         self,
         count: int,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | list[torch.Generator] | None = None,
         method: SamplingMethod | None = None,
         steps: int | None = None,
     ) -> Tensor:
@@ -148,7 +152,7 @@ class DDPM(BaseModel):
 
         Args:
             count: N.
-            generator: Source of all randomness, the default one if None.
+            generator: Source of all randomness, the default one if None; or one an image.
             method: ``'ddim'`` or ``'ancestral'``; that of ``sampling`` if None.
             steps: Evaluations of the network; those of ``sampling`` if None.
 
@@ -165,18 +169,41 @@ class DDPM(BaseModel):
             self.diffusion.betas.device,
         )
 
-    def predict(
-        self, inputs: Tensor, data_samples: list[Any] | None = None
-    ) -> list[BaseDataElement]:
-        """As many new images as there are inputs.
+    def val_step(self, data: dict[str, Any]) -> list[BaseDataElement]:
+        """What :meth:`predict` makes of a batch of seeds, in which there is nothing to normalise.
 
         Args:
-            inputs: A batch of any images, shape (N, C, H, W); only N is looked at.
+            data: Batch of :class:`~w2s_mm.generation.SamplingSeeds`.
+        """
+        return self._run_forward(data, mode='predict')
+
+    def test_step(self, data: dict[str, Any]) -> list[BaseDataElement]:
+        """The same as :meth:`val_step`."""
+        return self.val_step(data)
+
+    def predict(
+        self, inputs: Sequence[int], data_samples: list[Any] | None = None
+    ) -> list[BaseDataElement]:
+        """One new image for each seed, whatever else is in the batch.
+
+        Args:
+            inputs: N seeds. The numbers come from generators on the CPU, so that a seed means
+                the same noise on every device, and the default generators are left alone.
             data_samples: Not looked at.
 
         Returns:
-            N elements whose ``generated`` is an image of shape (C, H, W), uint8.
+            N elements whose ``generated`` is an image of shape (C, H, W), uint8, and whose
+            ``finite`` says whether it was a number everywhere before that.
         """
-        images = self.sample(len(inputs))
-        pixels = ((images + 1) * 127.5).round().to(torch.uint8)
-        return [BaseDataElement(generated=image) for image in pixels]
+        images = self.sample(len(inputs), [torch.Generator().manual_seed(seed) for seed in inputs])
+        finite = images.isfinite().all(dim=(1, 2, 3))
+        pixels = ((images.nan_to_num() + 1) * 127.5).round().to(torch.uint8)
+        return [
+            BaseDataElement(generated=image, finite=whole)
+            for image, whole in zip(pixels, finite, strict=True)
+        ]
+
+
+@MODELS.register_module()
+class W2SDDPM(WeakToStrong, DDPM):
+    """A diffusion model as the student of a frozen, smaller one."""

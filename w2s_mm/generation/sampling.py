@@ -61,7 +61,7 @@ def sample(
     shape: tuple[int, int, int, int],
     method: SamplingMethod = 'ddim',
     steps: int = 50,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | list[torch.Generator] | None = None,
     device: torch.device | str = 'cpu',
 ) -> Tensor:
     """Draw images, from pure noise to the last step; predicted images are clipped to [-1, 1].
@@ -76,7 +76,7 @@ def sample(
             ``'ddim'`` draws the first noise only (arXiv 2010.02502, eta = 0).
         steps: Evaluations of the network, 2 to T.
         generator: Source of all randomness, the default one if None. One on the CPU gives the
-            same noise whatever the device.
+            same noise whatever the device. With a list of N, image n depends on the n-th alone.
         device: Where the network is.
 
     Returns:
@@ -95,7 +95,8 @@ def sample(
         output = network(x, torch.full(shape[:1], t, device=x.device)).to(x.dtype)
         if method == 'ancestral':
             if scheduler is None:
-                scheduler = _ancestral(diffusion, steps, output.shape[1] == 2 * channels)
+                scheduler = ancestral_scheduler(diffusion, output.shape[1] == 2 * channels)
+                scheduler.set_timesteps(steps)
             stepped = scheduler.step(output, t, x, generator)
         else:
             if scheduler is None:
@@ -105,14 +106,13 @@ def sample(
     return x.clamp(-1, 1)
 
 
-def _ancestral(diffusion: GaussianDiffusion, steps: int, learned: bool) -> DDPMScheduler:
-    scheduler = DDPMScheduler(
+def ancestral_scheduler(diffusion: GaussianDiffusion, learned_variance: bool) -> DDPMScheduler:
+    """The scheduler that ancestral sampling steps with, and that an exported model is given."""
+    return DDPMScheduler(
         **scheduler_arguments(diffusion),
-        variance_type='learned_range' if learned else 'fixed_small',
+        variance_type='learned_range' if learned_variance else 'fixed_small',
         timestep_spacing='linspace',
     )
-    scheduler.set_timesteps(steps)
-    return scheduler
 
 
 def _ddim(diffusion: GaussianDiffusion, trained_steps: Tensor) -> DDIMScheduler:

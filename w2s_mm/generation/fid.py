@@ -1,0 +1,229 @@
+"""FID as a metric of MMEngine's evaluator."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.device import get_device
+from mmengine.dist import (
+    all_reduce,
+    barrier,
+    broadcast_object_list,
+    get_rank,
+    get_world_size,
+    is_main_process,
+)
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS, METRICS, MODELS
+from torch import Tensor
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.core.rng import preserved_rng
+
+from .statistics import FeatureStatistics, frechet_distance
+
+FORMAT = 1  # of the kept statistics
+PROBED = 16  # images of the reference whose pixels are part of its key
+
+
+@METRICS.register_module()
+class FID(BaseMetric):
+    """Fréchet distance between samples and reference images, by the features of a frozen network.
+
+    With :class:`~w2s_mm.generation.InceptionFeatures` it is the standard FID (arXiv 1706.08500)
+    and called ``FID``; with :class:`~w2s_mm.generation.ClassifierFeatures` it is called
+    ``FID-<name>``. It goes with a validation set of :class:`~w2s_mm.generation.SamplingSeeds`.
+
+    Everything is looked for and loaded when the validation loop is made, before training. The
+    statistics of the reference are computed once and kept in ``cache``, named by the network's
+    weights and by the data set (its configuration, length and a few of its images); nothing in
+    there is ever needed again if it is deleted.
+
+    Every process takes in the samples it has drawn, and their sums are added up: so the value is
+    that of a single process, however many there are.
+
+    Args:
+        reference: Config of a data set that gives images (C, H, W), uint8, as ``inputs``.
+        features: Config of the network; by default Inception with its weights in
+            ``data/inception``.
+        cache: Folder that keeps the statistics of the reference.
+        batch_size: Images of the reference that the network is given at once.
+
+    Raises:
+        W2SError: Files are missing, or the samples or the reference images are fewer than the
+            covariance needs; while validating: a sample is NaN, or of another shape than the
+            reference.
+    """
+
+    default_prefix = ''
+
+    def __init__(
+        self,
+        reference: dict[str, Any],
+        features: dict[str, Any] | None = None,
+        cache: str = 'work_dirs/fid_reference',
+        batch_size: int = 100,
+    ) -> None:
+        super().__init__()
+        self.features: Any = MODELS.build(features or {'type': 'InceptionFeatures'})
+        self.reference = reference
+        self.cache = Path(cache)
+        self.batch_size = batch_size
+        self._expected = 0
+        self._start()
+
+    def _start(self) -> None:
+        self._statistics = FeatureStatistics(self.features.dim)
+        self._broken = torch.zeros(1)
+        self._told = time.monotonic()
+
+    # ------------------------------------------------------------ before training
+
+    @property
+    def dataset_meta(self) -> dict[str, Any] | None:
+        """Of the validation set; the validation loop sets it when it is made."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict[str, Any]) -> None:
+        if 'samples' not in (meta or {}):
+            raise W2SError(
+                f"{self.features.metric} draws its samples by seeds: set the evaluation's "
+                f"dataset=dict(type='SamplingSeeds', count=...)."
+            )
+        self._dataset_meta = meta
+        self._expected = meta['samples']
+        self._check_enough(self._expected, 'samples', 'dataset.count of SamplingSeeds')
+        with preserved_rng():
+            self._load_reference()
+
+    def _check_enough(self, count: int, of: str, remedy: str) -> None:
+        least = self.features.dim + 1
+        if count < least:
+            raise W2SError(
+                f'{self.features.metric} is to be taken from {count} {of}, and the covariance of '
+                f'{self.features.dim} features needs at least {least}. Set {remedy} to {least} or '
+                f'more; the more, the less the value depends on chance.'
+            )
+
+    def _load_reference(self) -> None:
+        """Statistics of the reference images, from the cache or computed by all processes."""
+        dataset = DATASETS.build(self.reference)
+        self._check_enough(len(dataset), 'reference images', 'reference of the FID metric')
+        first = dataset[0]['inputs']
+        if first.dtype != torch.uint8 or first.dim() != 3:
+            raise W2SError(
+                f'The reference images are {first.dtype} of shape {tuple(first.shape)}; expected '
+                f'uint8 of shape (C, H, W), as PackInputs gives them.'
+            )
+        self._shape = tuple(first.shape)
+        path = self.cache / f'{self.features.metric}_{self._key(dataset)}.npz'
+        there = [path.is_file()]
+        broadcast_object_list(there)
+        if not there[0]:
+            self._compute_reference(dataset, path)
+            barrier()
+        with np.load(path) as kept:
+            self._mean = torch.from_numpy(kept['mean'])
+            self._covariance = torch.from_numpy(kept['covariance'])
+
+    def _compute_reference(self, dataset: Any, path: Path) -> None:
+        statistics = FeatureStatistics(self.features.dim)
+        told = time.monotonic()
+        for done, images in self._batches(dataset):
+            statistics.update(self.features(images.to(get_device())))
+            told = self._tell(told, done, len(dataset), 'reference images')
+        statistics = statistics.of_all_processes()
+        if is_main_process():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f'.{os.getpid()}_{path.name}')
+            np.savez(temporary, mean=statistics.mean, covariance=statistics.covariance)
+            os.replace(temporary, path)
+            print_log(f'Statistics of {len(dataset):,} reference images kept in {path}.', 'current')
+
+    def _batches(self, dataset: Any) -> Iterator[tuple[int, Tensor]]:
+        """This process's share of the images, and how many all have given by then."""
+        own = range(get_rank(), len(dataset), get_world_size())
+        for start in range(0, len(own), self.batch_size):
+            chosen = own[start : start + self.batch_size]
+            yield chosen[-1] + 1, torch.stack([dataset[index]['inputs'] for index in chosen])
+
+    def _key(self, dataset: Any) -> str:
+        digest = hashlib.sha256(repr((FORMAT, self.features.fingerprint, self.reference)).encode())
+        for index in np.linspace(0, len(dataset) - 1, PROBED).astype(int).tolist():
+            digest.update(dataset[index]['inputs'].numpy().tobytes())
+        return f'{len(dataset)}_{digest.hexdigest()[:16]}'
+
+    # ----------------------------------------------------------------- evaluation
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Take in samples: ``generated`` (C, H, W), uint8, and ``finite``, of each."""
+        images = torch.stack([sample['generated'] for sample in data_samples])
+        if tuple(images.shape[1:]) != self._shape:
+            raise W2SError(
+                f'The samples are of shape {tuple(images.shape[1:])} (C, H, W), the reference '
+                f'images of {self._shape}. Let both be of one shape: `reference` of the FID metric '
+                f"and the model's image size."
+            )
+        self._broken += sum(not bool(sample['finite']) for sample in data_samples)
+        self._statistics.update(self.features(images))
+        drawn = min(self._statistics.count * get_world_size(), self._expected)
+        self._told = self._tell(self._told, drawn, self._expected, 'samples')
+
+    def _tell(self, told: float, done: int, total: int, what: str, seconds: float = 10) -> float:
+        """Say where it is every few seconds; gives the time of the last word."""
+        now = time.monotonic()
+        if now - told < seconds:
+            return told
+        print_log(f'{self.features.metric}: {min(done, total):,} of {total:,} {what}', 'current')
+        return now
+
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        """Not called: there are no results to collect, but sums to add up."""
+        raise NotImplementedError
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """The distance, the same on every process.
+
+        Args:
+            size: How many samples there are in all.
+
+        Returns:
+            One value by the metric's name; nothing where only a part of the samples was drawn.
+
+        Raises:
+            W2SError: A sample is NaN, or some were drawn twice.
+        """
+        statistics, broken = self._statistics.of_all_processes(), self._broken
+        all_reduce(broken, 'sum')
+        self._start()
+        if broken:
+            raise W2SError(
+                f'{int(broken)} of {statistics.count} samples hold NaN: the model has diverged. '
+                f'The run ends here; its checkpoints are whole, and none was written since. Look '
+                f'at the loss curve, go back to a checkpoint before it rose (--resume FILE), or '
+                f'train anew with a lower learning rate or clipped gradients.'
+            )
+        if statistics.count > size:
+            raise W2SError(
+                f'{statistics.count} samples were drawn for {size} seeds, some of them twice. Give '
+                f'the sampler of the evaluation round_up=False.'
+            )
+        if statistics.count < size:
+            return {}
+        values = [self._distance(statistics) if is_main_process() else 0.0]
+        broadcast_object_list(values)
+        return {self.features.metric: values[0]}
+
+    def _distance(self, statistics: FeatureStatistics) -> float:
+        return frechet_distance(
+            statistics.mean, statistics.covariance, self._mean, self._covariance
+        )

@@ -1,0 +1,139 @@
+"""Distillation between two diffusion models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from w2s_mm.core.distill_head import DistillHead
+from w2s_mm.core.errors import W2SError
+from w2s_mm.core.losses import full_precision
+from w2s_mm.core.preprocess import Renormalize
+from w2s_mm.core.tape import Tape
+from w2s_mm.core.teacher import FrozenTeacher
+
+from .ddpm import DDPM
+
+Side = Literal['low', 'high']
+
+
+@MODELS.register_module()
+class NoiseDistillHead(DistillHead):
+    r"""Compares two predictions of the noise in the same noised images (arXiv 2604.15451, 3.3).
+
+    .. math::
+        L_\mathrm{distill} = \frac{1}{N} \sum_n M(t_n)\,
+            \mathrm{mean}\, (\epsilon_\mathrm{student}(x_{t_n}, t_n)
+            - \epsilon_\mathrm{teacher}(x_{t_n}, t_n))^2
+
+    for the ``(x_t, t)`` that the student's own loss has just drawn. The mask ``M`` is 1 for the
+    distilled steps and 0 for the others, which count in N: so the term is an estimate of its mean
+    over all steps, in which no batch and no process weighs more than another. Steps that a
+    loss-aware sampler draws more often weigh more. Where the models also predict a variance, that
+    half is left to the student's own loss.
+
+    The paper says "early-step timestep masking ratio 0.5", and not whether early means little noise
+    or, as in sampling, much. The default is ``'low'``: with much noise ``x_t`` is nearly the noise
+    itself, any network soon answers right, and a teacher has nothing to add (docs/results/
+    digits_ddpm.md has both); with little, the drawn noise is a target of high variance, of which
+    the teacher knows the mean. At 0.5 it makes no difference whether the ratio is that of the
+    distilled or of the masked steps; here it is that of the distilled.
+
+    Args:
+        ratio: Share of the T steps that is distilled, above 0 and at most 1.
+        side: Which share: ``'low'``, those with t < ratio T, or ``'high'``, the others' mirror
+            image, those with t >= (1 - ratio) T.
+
+    Raises:
+        W2SError: An argument is out of its range.
+    """
+
+    def __init__(self, ratio: float = 0.5, side: Side = 'low') -> None:
+        super().__init__()
+        if not 0 < ratio <= 1:
+            raise W2SError(
+                f'distill_head.ratio is {ratio}; expected a number above 0 and at most 1 (all '
+                f'steps). The paper has 0.5.'
+            )
+        if side not in get_args(Side):
+            raise W2SError(f'distill_head.side is {side!r}; expected one of {get_args(Side)}.')
+        self.ratio = ratio
+        self.side = side
+
+    def taps(self, model: nn.Module) -> tuple[str, ...]:
+        """The network: its input is the question, its output the answer."""
+        return ('unet',)
+
+    def check(self, student: nn.Module, teacher: nn.Module) -> None:
+        """Refuse a teacher that reads a noised image in another way than the student.
+
+        Raises:
+            W2SError: They do not fit; the message gives both sides.
+        """
+        for model, whose in ((student, 'student'), (teacher, 'teacher')):
+            if not isinstance(model, DDPM):
+                raise W2SError(
+                    f'The {whose} is a {type(model).__name__}; expected a diffusion model of type '
+                    f'DDPM, or DiffusersDDPM for a folder of diffusers.'
+                )
+        for what, of in (
+            ('shape of the images (C, H, W)', lambda model: model.image_shape),
+            ('noise schedule', lambda model: (model.diffusion.schedule, model.diffusion.steps)),
+            # Both are evaluated as they sample: a coarser sampler would make a weaker teacher.
+            ('sampling', lambda model: model.sampling),
+        ):
+            ours, theirs = of(student), of(teacher)
+            if ours != theirs:
+                raise W2SError(
+                    f'The {what} of teacher and student differ: teacher {theirs}, student {ours}. '
+                    f'Choose a teacher that was trained like the student, or change the student.'
+                )
+        looks = student.data_preprocessor, teacher.data_preprocessor
+        if not Renormalize(*looks).same_pixels:  # noise of one scale cannot be made another's
+            ours, theirs = map(_scale, looks)
+            raise W2SError(
+                f'Teacher and student see the images in another scale or order of channels: mean '
+                f'and std of the teacher {theirs}, of the student {ours}. Train both alike.'
+            )
+
+    def ask(
+        self,
+        student: nn.Module,
+        teacher: FrozenTeacher,
+        inputs: Tensor,
+        data_samples: Sequence[Any],
+        tape: Tape,
+    ) -> Tensor:
+        """The teacher's prediction of the noise in the recorded ``x_t``, shape (N, C, H, W)."""
+        x_t, t = tape['unet'][-1].args
+        return teacher.model(x_t, mode='tensor', timesteps=t)[:, : x_t.shape[1]]
+
+    def loss(
+        self, student: nn.Module, tape: Tape, answer: Any, temperature: float
+    ) -> dict[str, Tensor]:
+        """Term ``noise``, a scalar; the temperature has no meaning here and is not looked at."""
+        call = tape['unet'][-1]
+        x_t, t = call.args
+        noise = full_precision(call.output.sample)[:, : x_t.shape[1]]
+        distance = ((noise - full_precision(answer)) ** 2).mean(dim=(1, 2, 3))
+        steps: Any = student.diffusion.steps
+        return {'noise': (distance * self.mask(t, steps)).mean()}
+
+    def mask(self, t: Tensor, steps: int) -> Tensor:
+        """Which of the steps (N,), of ``steps`` in all, are distilled: bool, shape (N,)."""
+        return t < self.ratio * steps if self.side == 'low' else t >= (1 - self.ratio) * steps
+
+    def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
+        """None: a prediction of the noise is a point."""
+        return torch.zeros(0)
+
+
+def _scale(preprocessor: Any) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation that a preprocessor takes from pixels."""
+    if not getattr(preprocessor, '_enable_normalize', False):
+        return [0.0], [1.0]
+    return preprocessor.mean.flatten().tolist(), preprocessor.std.flatten().tolist()

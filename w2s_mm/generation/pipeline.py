@@ -1,0 +1,165 @@
+"""Pipeline folders of diffusers: a trained model written as one, and one read as a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from mmengine.registry import MODELS
+from torch import nn
+
+from w2s_mm.core.checkpoint import load_checkpoint, load_weights
+from w2s_mm.core.errors import W2SError
+
+from .ddpm import DDPM
+from .diffusion import GaussianDiffusion, NoiseSchedule
+from .sampling import DIFFUSERS_SCHEDULES, ancestral_scheduler
+
+PREFIX = 'unet.'
+WEIGHTS = ('diffusion_pytorch_model.safetensors', 'diffusion_pytorch_model.bin')
+
+
+def export_pipeline(model: DDPM, folder: str | Path) -> None:
+    """Write a model as a folder that ``diffusers.DDPMPipeline.from_pretrained`` reads.
+
+    That pipeline samples as the method ``'ancestral'`` does, number for number.
+
+    Args:
+        model: A trained model, or student; its teacher is not looked at.
+        folder: Must not hold anything yet.
+
+    Raises:
+        W2SError: The folder holds something.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise W2SError(f'{folder} is there already. Delete it, or give another folder.')
+    scheduler = ancestral_scheduler(model.diffusion, model.learned_variance)
+    DDPMPipeline(unet=model.unet, scheduler=scheduler).save_pretrained(folder)
+
+
+def load_pipeline(folder: str | Path, **kwargs: Any) -> DiffusersDDPM:
+    """The model in a pipeline folder, with its weights, to sample from.
+
+    Args:
+        folder: As :class:`DiffusersDDPM` takes it.
+        **kwargs: Those of :class:`DiffusersDDPM`.
+    """
+    model = DiffusersDDPM(str(folder), **kwargs)
+    weights = pipeline_weights(folder)
+    load_weights(model, load_checkpoint(weights)['state_dict'], weights, config=str(folder))
+    return model.eval()
+
+
+def pipeline_weights(folder: str | Path) -> str:
+    """Path of the weights in a pipeline folder.
+
+    Raises:
+        W2SError: There are none.
+    """
+    return str(_find(folder, 'unet', *WEIGHTS))
+
+
+@MODELS.register_module()
+class DiffusersDDPM(DDPM):
+    """The model in a pipeline folder of diffusers, for use as a teacher.
+
+    Its state dict has diffusers' own keys, so that the folder's weights load as they are::
+
+        teacher=dict(
+            config=dict(type='DiffusersDDPM', folder='FOLDER'),
+            checkpoint='FOLDER/unet/diffusion_pytorch_model.safetensors')
+
+    Args:
+        folder: With ``unet/config.json`` and ``scheduler/scheduler_config.json``, or both files
+            at its top, as older ones have it.
+        sampling: As that of :class:`DDPM`.
+        data_preprocessor: MMEngine's; by default the images are on [-1, 1], as in diffusers.
+
+    Raises:
+        W2SError: Files are missing or damaged, or what they describe is no ``UNet2DModel`` that
+            predicts the noise under a linear or cosine schedule.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        sampling: dict[str, Any] | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
+    ) -> None:
+        network = _read(_find(folder, 'unet', 'config.json'))
+        kind = network.get('_class_name')
+        if kind != 'UNet2DModel':
+            raise W2SError(f'The network in {folder} is a {kind}; expected a UNet2DModel.')
+        schedule, steps = _noise_schedule(folder)
+        super().__init__(
+            unet=UNet2DModel.from_config(network),
+            noise_schedule=schedule,
+            steps=steps,
+            sampling=sampling,
+            data_preprocessor=data_preprocessor
+            or {'type': 'mmengine.ImgDataPreprocessor', 'mean': [127.5], 'std': [127.5]},
+        )
+        self.register_state_dict_post_hook(_without_prefix)
+        self.register_load_state_dict_pre_hook(_with_prefix)
+
+
+def _find(folder: str | Path, part: str, *names: str) -> Path:
+    """The first of these files below ``folder/part`` or ``folder``."""
+    places = [Path(folder) / below / name for below in (part, '') for name in names]
+    for path in places:
+        if path.is_file():
+            return path
+    raise W2SError(
+        f'{folder} is no pipeline folder of diffusers: it has no {part}/{names[0]} (looked for '
+        f'{places[0].absolute()}). Expected what DDPMPipeline.save_pretrained or '
+        f'tools/export_ddpm.py writes.'
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise W2SError(f'{path} cannot be read ({error}). Copy or download it again.') from error
+    return content if isinstance(content, dict) else {}
+
+
+def _noise_schedule(folder: str) -> tuple[NoiseSchedule, int]:
+    """Name and number of steps of the schedule, if it is one of ours."""
+    config = _read(_find(folder, 'scheduler', 'scheduler_config.json'))
+    prediction = config.get('prediction_type', 'epsilon')
+    if prediction != 'epsilon':
+        raise W2SError(
+            f'The model in {folder} predicts {prediction!r}, the student epsilon (the noise): they '
+            f'cannot be compared. Choose a teacher whose prediction_type is epsilon.'
+        )
+    scheduler = DDPMScheduler.from_config(config)
+    steps = scheduler.config.num_train_timesteps
+    schedule: NoiseSchedule
+    for schedule in ('linear', 'cosine'):
+        if scheduler.config.beta_schedule != DIFFUSERS_SCHEDULES[schedule]:
+            continue
+        betas = GaussianDiffusion(schedule, steps).betas.float()
+        if torch.allclose(betas, scheduler.betas, rtol=1e-4, atol=1e-7):
+            return schedule, steps
+    raise W2SError(
+        f'The noise schedule in {folder} is {scheduler.config.beta_schedule!r} with beta from '
+        f'{scheduler.config.beta_start:g} to {scheduler.config.beta_end:g} in {steps} steps; '
+        f"expected 'linear' with {0.1 / steps:g} to {20 / steps:g}, or 'squaredcos_cap_v2'."
+    )
+
+
+def _without_prefix(
+    module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]
+) -> None:
+    for key in [key for key in state if key.startswith(prefix + PREFIX)]:
+        state[prefix + key.removeprefix(prefix + PREFIX)] = state.pop(key)
+
+
+def _with_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    for key in [key for key in state if key.startswith(prefix)]:
+        state[prefix + PREFIX + key.removeprefix(prefix)] = state.pop(key)

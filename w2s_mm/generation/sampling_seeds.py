@@ -1,0 +1,61 @@
+"""What a diffusion model is evaluated on: the same noise every time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmengine.registry import DATASETS, LOOPS
+from mmengine.runner import ValLoop
+from torch.utils.data import Dataset
+
+from w2s_mm.core.errors import W2SError
+from w2s_mm.core.rng import preserved_rng
+
+
+@DATASETS.register_module()
+class SamplingSeeds(Dataset):
+    """Seeds of the images that an evaluation draws; image ``i`` depends on ``seed`` and ``i`` only.
+
+    Every validation of every run that names the same ``seed`` starts from the same noise, in
+    batches of any size and on any number of processes.
+
+    Args:
+        count: Number of images.
+        seed: Of all of them.
+
+    Raises:
+        W2SError: An argument is out of its range.
+    """
+
+    def __init__(self, count: int, seed: int = 0) -> None:
+        for name, value, least in (('count', count, 1), ('seed', seed, 0)):
+            if not isinstance(value, int) or value < least:
+                raise W2SError(
+                    f'dataset.{name} is {value!r}; expected a whole number of at least {least}.'
+                )
+        self.seeds = [
+            int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint32)[0])
+            for index in range(count)
+        ]
+        self.metainfo = {'samples': count}
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """``inputs``: one seed."""
+        return {'inputs': self.seeds[index]}
+
+
+@LOOPS.register_module()
+class SamplingLoop(ValLoop):
+    """A validation after which the training's random numbers go on as if it had not been.
+
+    MMEngine's loop draws one, to start its data loader.
+    """
+
+    def run(self) -> dict[str, Any]:
+        """Evaluate, and give the metrics."""
+        with preserved_rng():
+            return super().run()
