@@ -131,6 +131,16 @@ class NoiseDistillHead(DistillHead):
         """None: a prediction of the noise is a point."""
         return torch.zeros(0)
 
+    def divergence(self, student: nn.Module, tape: Tape, answer: Any) -> Tensor:
+        """Of Gaussians of unit variance around the two predictions: half the squared distance."""
+        call = tape['unet'][-1]
+        noise = full_precision(call.output.sample)[:, : call.args[0].shape[1]]
+        return ((noise - full_precision(answer)) ** 2).sum(dim=(1, 2, 3)) / 2
+
+    def feature_tap(self, model: nn.Module) -> str:
+        """The narrowest maps of the U-Net."""
+        return 'unet.mid_block'
+
 
 def _scale(preprocessor: Any) -> tuple[list[float], list[float]]:
     """Mean and standard deviation that a preprocessor takes from pixels."""
