@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DATASETS, MODELS, DefaultScope
+from mmengine.runner import Runner
 
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.files import write_json
 from w2s_mm.datasets.digit_scenes import write_digit_scenes
-from w2s_mm.engine.diagnose import diagnose, last_checkpoint
+from w2s_mm.engine.diagnose import diagnose, images_of, last_checkpoint
 
 DIGITS = Path(__file__).parents[2] / 'configs/digits'
 # Teacher and student of one architecture, so that the same weights are the same answers.
@@ -129,6 +131,21 @@ def test_a_validation_without_labels_is_said(case, monkeypatch):
     monkeypatch.setattr('mmpretrain.models.ImageClassifier.loss', loss)
     with pytest.raises(W2SError, match='must load the annotations'):
         diagnose(arguments)
+
+
+def test_a_validation_of_seeds_gives_way_to_the_training_images_once_in_their_order():
+    cfg = Config.fromfile(DIGITS / 'ddpm_baseline.py')
+    seeds = {'type': 'SamplingSeeds', 'count': 3}
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        val_loader = SimpleNamespace(dataset=DATASETS.build(seeds))
+        runner = SimpleNamespace(
+            cfg=cfg, val_dataloader=val_loader, build_dataloader=Runner.build_dataloader
+        )
+        batches = list(images_of(runner))
+        images = DATASETS.build(cfg.train_dataloader.dataset)
+    found = [image for batch in batches for image in batch['inputs']]
+    assert len(found) == len(images) == 1400
+    assert all(torch.equal(found[i], images[i]['inputs']) for i in (0, 700, 1399))
 
 
 def test_a_run_without_a_checkpoint_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from w2s_mm.core.errors import W2SError
 from w2s_mm.engine import trainings
-from w2s_mm.engine.progress import ITERATION, Progress, duration, seconds
+from w2s_mm.engine.progress import ITERATION, Process, Progress, duration, seconds
 from w2s_mm.engine.trainings import Training, options_of, run_trainings
 
 SCRIPT = """
@@ -139,6 +140,17 @@ def test_progress_is_read_from_the_log(line, step, left):
     epoch, done, total, eta = found.groups()
     assert f'{f"epoch {epoch}, " if epoch else ""}iteration {done} of {total}' == step
     assert seconds(eta) == left
+
+
+def test_what_validations_take_is_in_the_time_left(monkeypatch):
+    """Training says 100 s, then 60 s; 80 s have passed between: twice as slow as it says."""
+    times = iter([1000.0, 1080.0])
+    monkeypatch.setattr('w2s_mm.engine.progress.time.monotonic', lambda: next(times))
+    line = 'Iter(train) [{}/500]  lr: 1e-3  eta: {}  time: 0.2\n'
+    log = io.StringIO(line.format(100, '0:01:40') + line.format(300, '0:01:00'))
+    each = Process('a', None, log, slot=0)
+    each.read()
+    assert each.left == 120 and each.step == 'iteration 300 of 500'
 
 
 @pytest.mark.parametrize(

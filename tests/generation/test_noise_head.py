@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.distributions import Independent, Normal, kl_divergence
 
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.tape import Call, record
@@ -67,6 +68,25 @@ def test_zero_where_the_two_agree_and_where_no_step_is_distilled():
     t = torch.tensor([0, 1, 2, 3])
     assert loss(NoiseDistillHead(), output, output[:, :1], t) == 0
     assert loss(NoiseDistillHead(), output, output[:, :1] + 1, t + 6) == 0
+
+
+def test_divergence_is_that_of_gaussians_around_the_two_predictions():
+    torch.manual_seed(0)
+    output, answer = torch.randn(4, 6, 8, 8), torch.randn(4, 3, 8, 8)
+    found = NoiseDistillHead().divergence(
+        Student(), tape_of(output, torch.tensor([0, 4, 5, 9])), answer
+    )
+    ours, theirs = (Independent(Normal(mean, 1.0), 3) for mean in (output[:, :3], answer))
+    torch.testing.assert_close(found, kl_divergence(ours, theirs))
+
+
+def test_features_of_a_diagnosis_are_the_narrowest_maps_pooled(make_student, images):
+    student = make_student()
+    head = student.distill_head
+    with record(student, (head.feature_tap(student),)) as tape:
+        student.loss(images, None)
+    call = tape['unet.mid_block'][-1]
+    assert torch.equal(head.features(call), call.output.mean(dim=(2, 3)))
 
 
 def test_half_precision_is_compared_in_single():

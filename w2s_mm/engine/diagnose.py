@@ -100,7 +100,7 @@ def last_checkpoint(run_dir: Path) -> Path:
 def _align(
     runner: Any, student: Any, teacher_arguments: dict[str, Any], checkpoint: Path, minibatch: int
 ) -> Alignment:
-    """Ask student and teacher about every image of the validation set.
+    """Ask student and teacher about every image that :func:`images_of` gives.
 
     The student answers as it does in training (a two-stage detector about the RoIs it samples), in
     evaluation mode; the teacher is asked the same question.
@@ -134,7 +134,7 @@ def _align(
     cka, total, answers, images = LinearCKA(minibatch), 0.0, 0, 0
     with preserved_rng(), torch.no_grad():
         set_random_seed(_SEED)
-        for batch in runner.val_dataloader:
+        for batch in images_of(runner):
             batch = student.data_preprocessor(batch, False)
             inputs, samples = batch['inputs'], batch.get('data_samples')
             with record(student, taps[0]) as ours, record(teacher.model, taps[1]) as theirs:
@@ -153,6 +153,19 @@ def _align(
     teacher.release()
     kl = total / answers if answers else None
     return Alignment(cka.value(), kl, answers, images)
+
+
+def images_of(runner: Any) -> Any:
+    """Loader of the validation images; of the training images, once and in their order, where
+    validation needs none (it draws samples of a diffusion model from seeds)."""
+    if 'samples' not in (getattr(runner.val_dataloader.dataset, 'metainfo', None) or {}):
+        return runner.val_dataloader
+    loader = dict(
+        runner.cfg.train_dataloader,
+        batch_size=runner.cfg.val_dataloader.batch_size,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+    )
+    return runner.build_dataloader(loader)
 
 
 def _plain_loss(student: Any, inputs: Any, samples: Any) -> None:

@@ -28,7 +28,8 @@ class Process:
         log: Its log, open for reading on.
         slot: Which of the places side by side it has.
         start: When it began.
-        left: Seconds that it says it still needs.
+        left: Seconds that it still needs: what it says, which leaves validations out, times how
+            much slower than that it has been so far.
         step: Where it says it is.
         events: What it said that a user wants to know.
     """
@@ -41,6 +42,7 @@ class Process:
     left: float | None = None
     step: str = 'starting'
     events: list[str] = field(default_factory=list)
+    _first: tuple[float, float] | None = None  # when it first said how long, and how long
 
     def read(self) -> None:
         """Read on in the log."""
@@ -48,9 +50,16 @@ class Process:
             if found := ITERATION.search(line):
                 epoch, done, total, eta = found.groups()
                 self.step = f'{f"epoch {epoch}, " if epoch else ""}iteration {done} of {total}'
-                self.left = seconds(eta)
+                self.left = self._with_validations(seconds(eta))
             elif any(said in line for said in _SAID):
                 self.events.append(line.split(' - INFO - ')[-1].strip())
+
+    def _with_validations(self, eta: float) -> float:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, eta
+        passed, gone = now - self._first[0], self._first[1] - eta
+        return eta * max(1.0, passed / gone) if gone > 0 else eta
 
 
 class Progress:
