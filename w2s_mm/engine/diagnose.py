@@ -156,8 +156,11 @@ def _align(
 
 
 def images_of(runner: Any) -> Any:
-    """Loader of the validation images; of the training images, once and in their order, where
-    validation needs none (it draws samples of a diffusion model from seeds)."""
+    """Loader of the validation images.
+
+    Where validation needs none, as it draws a diffusion model's samples from seeds, of the training
+    images: once, in their order.
+    """
     if 'samples' not in (getattr(runner.val_dataloader.dataset, 'metainfo', None) or {}):
         return runner.val_dataloader
     loader = dict(
