@@ -3,7 +3,7 @@
 Command: python tools/train.py configs/digits/ddpm_baseline.py --seed 0
 Needs:   the classifier that FID takes its features from:
          python tools/train.py configs/digits/fid_classifier.py --seed 0
-Takes:   about 2 minutes on two CPU cores (1,000 iterations of 8 images)
+Takes:   about 4 minutes, beside its partner on two CPU cores (1,000 iterations of 8 images)
 Gives:   work_dirs/ddpm_baseline/time_to_target.json and sample grids in samples/
 Row:     stands for the nc128-rb3 baseline of the paper's Table 2 (FID 60 after 16k steps).
 """
