@@ -81,7 +81,9 @@ def test_what_agrees_leaves_no_caution(speedup):
 
 
 def test_a_teacher_that_is_never_sure_is_said():
-    assert 'Lower the score_thr' in as_text(diagnosis(answers=0))
+    unheard = Alignment(0.6, None, 0, 400)
+    assert 'Lower the score_thr' in as_text(diagnosis(answers=0, student=unheard))
+    assert 'score_thr' not in as_text(diagnosis(answers=0))  # they have no entropy, that is all
 
 
 def test_json_holds_raw_numbers():

@@ -131,7 +131,7 @@ def _remarks(d: Diagnosis) -> list[str]:
         ),
     }[by_cka, by_kl]
     lines = [how]
-    if d.teacher.answers == 0:
+    if d.teacher.answers == d.student.answers == 0:  # a prediction of noise has no entropy
         lines.append(
             'Caution: none of its answers is sure enough to be taught. Lower the score_thr of '
             'model.distill_head.'
