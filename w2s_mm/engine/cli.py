@@ -125,8 +125,9 @@ def run_command(
     warnings.filterwarnings('ignore', message=_STACK_NOISE)
     try:
         check_environment(('detection',))
-        with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it could not import
-            importlib.import_module('mmdet.datasets')
+        if not {'-h', '--help'} & set(sys.argv[1:]):  # seconds that help need not wait for
+            with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it cannot import
+                importlib.import_module('mmdet.datasets')
         try:
             command()
         finally:
