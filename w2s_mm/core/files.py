@@ -15,3 +15,8 @@ def write_json(path: str | Path, content: Any) -> None:
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     temporary.write_text(json.dumps(content, indent=1) + '\n')
     os.replace(temporary, path)
+
+
+def is_missing(source: str) -> bool:
+    """Whether ``source`` is the path of a file that is not there; an address is left alone."""
+    return '://' not in source and not Path(source).is_file()

@@ -46,8 +46,7 @@ class NoisyDigits(BaseDataset):
     def __init__(
         self, split: str, size: int = 16, noise: float = 80.0, seed: int = 0, **kwargs: Any
     ) -> None:
-        if split not in SPLITS:
-            raise W2SError(f'dataset.split is {split!r}; expected one of {SPLITS}.')
+        _check_split(split)
         for name, value, least in (('size', size, 8), ('noise', noise, 0), ('seed', seed, 0)):
             if not value >= least:
                 raise W2SError(f'dataset.{name} is {value}; expected a number of at least {least}.')
@@ -96,8 +95,7 @@ class DigitScans(BaseDataset):
     METAINFO = {'classes': CLASSES}
 
     def __init__(self, split: str, **kwargs: Any) -> None:
-        if split not in SPLITS:
-            raise W2SError(f'dataset.split is {split!r}; expected one of {SPLITS}.')
+        _check_split(split)
         self.split = split
         super().__init__(**kwargs)
 
@@ -109,3 +107,8 @@ class DigitScans(BaseDataset):
             {'img': image, 'gt_label': int(label)}
             for image, label in zip(pixels, source.labels, strict=True)
         ]
+
+
+def _check_split(split: str) -> None:
+    if split not in SPLITS:
+        raise W2SError(f'dataset.split is {split!r}; expected one of {SPLITS}.')

@@ -12,6 +12,7 @@ from w2s_mm.analysis import as_text, gather, write_report
 from w2s_mm.analysis.evidence import check_records
 from w2s_mm.analysis.runs import RECORD, read_json
 from w2s_mm.core.errors import W2SError
+from w2s_mm.core.files import is_missing
 
 from .cli import options_parser, read_config, run_command
 from .trainings import Training, options_of, run_trainings
@@ -163,7 +164,7 @@ def _check_unchanged(cfg: Any, seed: int, kept: Path) -> None:
 def _check_teacher(cfg: Any, config: str) -> None:
     teacher = (cfg.get('model') or {}).get('teacher') or {}
     checkpoint = teacher.get('checkpoint', '')
-    if checkpoint and '://' not in checkpoint and not Path(checkpoint).is_file():
+    if checkpoint and is_missing(checkpoint):
         raise W2SError(
             f'The teacher of {config} is not there: {checkpoint}. Train it first (python '
             f'tools/train.py {teacher["config"]}), or say '

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from w2s_mm.core.errors import W2SError
+from w2s_mm.core.files import is_missing
 
 from .cli import common_parser, read_config, run_command
 
@@ -19,7 +20,7 @@ def test(argv: list[str] | None = None) -> None:
     parser.add_argument('--show-dir', help='also draw the predictions, into this directory')
     args = parser.parse_args(argv)
     cfg = read_config(args)
-    if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
+    if is_missing(args.checkpoint):
         raise W2SError(
             f'Checkpoint not found: {args.checkpoint} (looked for '
             f'{Path(args.checkpoint).absolute()}).'

@@ -11,6 +11,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from w2s_mm.core.errors import W2SError
+from w2s_mm.core.files import is_missing
 from w2s_mm.core.rng import preserved_rng
 from w2s_mm.core.teacher import FrozenTeacher
 
@@ -104,7 +105,7 @@ class ClassifierFeatures:
                 "'digits-classifier'."
             )
         self.metric = f'FID-{name}'
-        if '://' not in checkpoint and not Path(checkpoint).is_file():
+        if is_missing(checkpoint):
             raise W2SError(
                 f'The classifier that {self.metric} takes its features from is not there: '
                 f'{checkpoint} (looked for {Path(checkpoint).absolute()}). {how_to_make}'
