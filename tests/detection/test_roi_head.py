@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from mmengine.registry import MODELS
-from test_dense_head import decode, giou, sigmoid
 
+from tests.detection.test_dense_head import decode, giou, sigmoid
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.rng import rng_state
 from w2s_mm.core.tape import record

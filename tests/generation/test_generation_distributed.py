@@ -9,9 +9,9 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 from mmengine.dataset import DefaultSampler
-from test_fid import ToyImages  # noqa: F401  (registers it and the toy features)
 from torch import distributed
 
+from tests.generation.test_fid import ToyImages  # noqa: F401  (registers it and the toy features)
 from w2s_mm.core.errors import W2SError
 from w2s_mm.generation import FID, SamplingSeeds
 

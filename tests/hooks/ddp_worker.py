@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 from mmengine.dist import is_main_process
-from toy import make_config, run
 
+from tests.hooks.toy import make_config, run
 from w2s_mm.engine.cli import leave_processes, prepare_cpu_processes
 
 if __name__ == '__main__':

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy import make_teacher
 
-HERE = Path(__file__).parent
+from tests.hooks.toy import make_teacher
+
+ROOT = Path(__file__).parents[2]
 
 
 def launch(folder: Path, processes: int) -> None:
@@ -22,13 +23,15 @@ def launch(folder: Path, processes: int) -> None:
         'torch.distributed.run',
         '--standalone',
         f'--nproc-per-node={processes}',
-        str(HERE / 'ddp_worker.py'),
+        '--module',
+        'tests.hooks.ddp_worker',
         str(folder),
         str(processes),
     ]
     done = subprocess.run(
         command,
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(HERE)},
+        cwd=ROOT,
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,

@@ -7,8 +7,8 @@ import json
 import pytest
 import torch
 from mmengine.runner import Runner
-from toy import ToyNet, make_config, make_teacher, run, same, weights
 
+from tests.hooks.toy import ToyNet, make_config, make_teacher, run, same, weights
 from w2s_mm.core.errors import W2SError
 from w2s_mm.hooks import GradientNormHook
 from w2s_mm.hooks.gradient_norms import gradient_norms

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.runner import Runner
-from toy import ToyNet, make_config, make_teacher
 
+from tests.hooks.toy import ToyNet, make_config, make_teacher
 from w2s_mm.hooks import RunRecordHook
 from w2s_mm.hooks.run_record import hash_tensors, hash_weights
 

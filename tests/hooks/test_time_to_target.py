@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from toy import make_config, run
 
+from tests.hooks.toy import make_config, run
 from w2s_mm.core.errors import W2SError
 from w2s_mm.hooks import TimeToTargetHook
 

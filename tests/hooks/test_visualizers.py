@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 from mmengine.visualization import Visualizer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from toy import make_config, make_teacher, run
+
+from tests.hooks.toy import make_config, make_teacher, run
 
 SHOWN = (
     'distill_lambda',

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import Hook
-from toy import ToyNet, make_config, make_teacher, run, same, weights
 
+from tests.hooks.toy import ToyNet, make_config, make_teacher, run, same, weights
 from w2s_mm.core.errors import W2SError
 from w2s_mm.hooks import ExactResumeHook
 
