@@ -75,7 +75,7 @@ def test_a_resumed_run_that_never_told_does_not_take_the_middle_for_the_start(tm
 
 def test_versions_and_hardware_are_told(tmp_path):
     told = record(make_config(tmp_path, None, epochs=1))
-    assert told['software']['torch'] == torch.__version__ and told['software']['mmdet']
+    assert told['software']['torch'] == torch.__version__ and told['software']['mmengine']
     assert told['hardware']['processes'] == 1 and told['hardware']['cores'] >= 1
     assert told['seed'] == 5
 

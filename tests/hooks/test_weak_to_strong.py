@@ -264,6 +264,9 @@ def test_logs_reach_text_and_visualization_backends(tmp_path, teacher):
         'distill_closed',
     } <= tags
     assert [event.value for event in events.Scalars('distill_closed')] == [0, 1, 1, 1]
+    # What is no longer added to the loss is drawn as 0, not as its last value.
+    drawn = {event.step: event.value for event in events.Scalars('loss_distill_toy')}
+    assert [drawn[step] > 0 for step in range(2, 17, 2)] == [True] * 4 + [False] * 4
 
 
 def test_ema_shares_the_teacher_and_the_gate_sees_the_ema_model(tmp_path, teacher):
@@ -321,12 +324,12 @@ def test_unknown_metric_lists_what_is_reported(tmp_path, teacher):
 
 
 def test_a_teacher_that_finds_nothing_is_refused(tmp_path, teacher, monkeypatch):
-    monkeypatch.setattr('toy.ToyFit.compute_metrics', lambda self, results: {})
+    monkeypatch.setattr('tests.hooks.toy.ToyFit.compute_metrics', lambda self, results: {})
     refused(make_config(tmp_path / 'run', teacher), 'measured reference is 0.0')
 
 
 def test_a_student_that_finds_nothing_yet_counts_as_zero(tmp_path, teacher, monkeypatch):
-    monkeypatch.setattr('toy.ToyFit.compute_metrics', lambda self, results: {})
+    monkeypatch.setattr('tests.hooks.toy.ToyFit.compute_metrics', lambda self, results: {})
     run(make_config(tmp_path / 'run', teacher, hook=dict(reference=0.5)))
     assert [entry['value'] for entry in story(tmp_path / 'run')['history']] == [0.0] * 4
 

@@ -15,6 +15,7 @@ from .finite import all_finite, silenced_unless
 from .tape import record
 from .teacher import FrozenTeacher
 
+DISTILL_PREFIX = 'loss_distill_'  # of the distillation terms among a model's losses
 MAX_DROPPED = 3  # answers in a row that may be NaN or infinite
 
 
@@ -109,7 +110,7 @@ class WeakToStrong:
             answer = silenced_unless(finite, answer)
         terms = self.distill_head.loss(self, tape, answer, self._temperature)
         weighted = {
-            f'loss_distill_{name}': (self._weight * term).where(finite, 0.0)
+            f'{DISTILL_PREFIX}{name}': (self._weight * term).where(finite, 0.0)
             for name, term in terms.items()
         }
         return {**losses, **weighted}

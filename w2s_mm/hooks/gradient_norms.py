@@ -17,8 +17,7 @@ from torch import Tensor
 
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.files import write_json
-
-DISTILL = 'loss_distill_'  # the prefix that WeakToStrong gives its terms
+from w2s_mm.core.model import DISTILL_PREFIX
 
 
 @HOOKS.register_module()
@@ -131,7 +130,7 @@ def gradient_norms(model: Any, losses: dict[str, Any], scale: float = 1.0) -> di
     parameters = [p for p in model.parameters() if p.requires_grad]
     vectors = []
     for distill in (False, True):
-        terms = {k: v for k, v in losses.items() if k.startswith(DISTILL) == distill}
+        terms = {k: v for k, v in losses.items() if k.startswith(DISTILL_PREFIX) == distill}
         total = model.parse_losses(terms)[0] if terms else 0
         vectors.append(_gradient(total, parameters, scale))
     base, ours = vectors

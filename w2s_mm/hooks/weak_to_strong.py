@@ -14,7 +14,7 @@ from mmengine.registry import HOOKS
 from w2s_mm.core.errors import W2SError
 from w2s_mm.core.files import write_json
 from w2s_mm.core.gate import Rule, SurpassGate
-from w2s_mm.core.model import WeakToStrong
+from w2s_mm.core.model import DISTILL_PREFIX, WeakToStrong
 from w2s_mm.core.schedule import TemperatureRamp, WarmupHoldDecay
 
 from .exact_resume import ExactResumeHook
@@ -213,8 +213,14 @@ class WeakToStrongHook(Hook):
             self._student.set_distillation(weight, temperature)
             if u >= self.schedule.length:
                 self._end_distillation(runner, 'the schedule has ended')
-        runner.message_hub.update_scalar('train/distill_lambda', weight)
-        runner.message_hub.update_scalar('train/distill_temperature', temperature)
+        hub = runner.message_hub
+        hub.update_scalar('train/distill_lambda', weight)
+        hub.update_scalar('train/distill_temperature', temperature)
+        if self._student is None:
+            # MMEngine would log their last values to the end, as if the teacher still spoke.
+            for name in hub.log_scalars:
+                if name.startswith(f'train/{DISTILL_PREFIX}'):
+                    hub.update_scalar(name, 0.0)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Algorithm 1, steps 4-5: feed the gate, and close it."""
