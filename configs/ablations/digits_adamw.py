@@ -9,4 +9,4 @@ Gives:   work_dirs/digits_adamw/{time_to_target,weak_to_strong}.json, against
 
 _base_ = '../digits/classifier_student.py'
 
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=3e-3, weight_decay=0.05))
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=6e-3, weight_decay=0.05))

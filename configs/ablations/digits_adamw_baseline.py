@@ -8,4 +8,4 @@ Gives:   work_dirs/digits_adamw_baseline/time_to_target.json
 
 _base_ = '../digits/classifier_baseline.py'
 
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=3e-3, weight_decay=0.05))
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=6e-3, weight_decay=0.05))

@@ -3,7 +3,7 @@
 Command: python tools/train.py configs/digits/classifier_teacher.py --seed 0
 Needs:   nothing: the digits come with scikit-learn
 Takes:   about half a minute on two CPU cores (800 iterations of 64 images)
-Gives:   work_dirs/classifier_teacher/iter_800.pth; Top-1 about 71, a twentieth below the finished
+Gives:   work_dirs/classifier_teacher/iter_800.pth; Top-1 about 73, a tenth below the finished
          baseline
 Row:     stands for the teachers of the paper's Table 1.
 """
@@ -23,4 +23,4 @@ model = dict(
 )
 train_dataloader = dict(batch_size=64)
 train_cfg = dict(max_iters=800, val_interval=100)
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=3e-3, weight_decay=0.05))
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=6e-3, weight_decay=0.05))

@@ -37,4 +37,5 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 train_cfg = dict(val_interval=100)
+optim_wrapper = dict(optimizer=dict(lr=0.05))
 default_hooks = dict(time_to_target=dict(thresholds=[90]))
