@@ -6,7 +6,6 @@ python tools/export_ddpm.py configs/digits/ddpm_student.py CHECKPOINT FOLDER
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from w2s_mm.core.errors import W2SError
 from w2s_mm.engine.cli import check_config_environment, run_command
@@ -31,8 +30,6 @@ def export(args: argparse.Namespace) -> None:
     Raises:
         W2SError: Something is missing or does not fit.
     """
-    if not Path(args.config).is_file():
-        raise W2SError(f'Config not found: {args.config}.')
     check_config_environment(args.config)
     import torch
     from mmengine.config import Config

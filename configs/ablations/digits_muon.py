@@ -11,5 +11,5 @@ _base_ = '../digits/classifier_student.py'
 
 optim_wrapper = dict(
     constructor='MuonConstructor',
-    optimizer=dict(_delete_=True, type='MuonWithAdamW', lr=0.02, weight_decay=0.05, adamw_lr=3e-3),
+    optimizer=dict(_delete_=True, type='MuonWithAdamW', lr=0.02, weight_decay=0.05, adamw_lr=6e-3),
 )

@@ -172,7 +172,7 @@ def test_without_the_stack_one_clear_message_and_no_traceback():
     root = Path(__file__).parents[2]
     code = (
         'import sys; '
-        "hidden = ('torch', 'mmengine', 'mmcv', 'mmdet'); "
+        "hidden = ('torch', 'mmengine', 'mmcv'); "
         'import importlib.util as u; find = u.find_spec; '
         'u.find_spec = lambda name, *a: None if name in hidden else find(name, *a); '
         'sys.modules.update(dict.fromkeys(hidden)); '
@@ -183,15 +183,39 @@ def test_without_the_stack_one_clear_message_and_no_traceback():
     )
     assert done.returncode == 2
     assert 'Traceback' not in done.stderr
-    assert all(f'{name}: not found' in done.stderr for name in ('torch', 'mmengine', 'mmdet'))
+    assert all(f'{name}: not found' in done.stderr for name in ('torch', 'mmengine', 'mmcv'))
 
 
-def test_what_a_configs_task_needs_is_named_before_it_is_imported(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ('package', 'text'),
+    [
+        ('diffusers', "custom_imports = dict(imports=['w2s_mm.generation', 'no.such.module'])"),
+        ('mmdet', "_base_ = 'mmdet::_base_/models/retinanet_r50_fpn.py'"),
+        ('mmdet', "default_scope = 'mmdet'"),
+        ('mmpretrain', "_base_ = 'mmpretrain::_base_/default_runtime.py'"),
+    ],
+)
+def test_what_a_configs_task_needs_is_named_before_it_is_imported(
+    package, text, tmp_path, monkeypatch
+):
     path = tmp_path / 'mine.py'
-    path.write_text("custom_imports = dict(imports=['w2s_mm.generation', 'no.such.module'])")
+    path.write_text(text)
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        'importlib.util.find_spec', lambda name, *a: None if name == 'diffusers' else find(name, *a)
+        'importlib.util.find_spec', lambda name, *a: None if name == package else find(name, *a)
     )
-    with pytest.raises(W2SError, match='diffusers: not found'):
+    monkeypatch.setattr(
+        'mmengine.config.config.is_installed', lambda name: name != package, raising=True
+    )
+    with pytest.raises(W2SError, match=f'{package}: not found'):
         configure([str(path)])
+
+
+def test_what_needs_no_mmdet_does_not_wait_for_it():
+    code = (
+        'import sys; from w2s_mm.engine.train import configure; '
+        "configure(['configs/digits/ddpm_baseline.py']); "
+        "sys.exit('mmdet' in sys.modules)"
+    )
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, '-c', code], cwd=root, timeout=120).returncode == 0

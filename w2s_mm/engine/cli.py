@@ -16,6 +16,7 @@ from typing import Any
 from w2s_mm.core.environment import BY_TASK, check_environment
 from w2s_mm.core.errors import W2SError
 
+_TASK_OF_SCOPE = {'mmdet': 'detection', 'mmpretrain': 'classification'}
 # Said about an optional package that nothing here uses.
 _STACK_NOISE = '.*faster_coco_eval is not installed'
 
@@ -50,14 +51,10 @@ def read_config(args: argparse.Namespace) -> Any:
     """The config with the command line's overrides.
 
     Raises:
-        W2SError: There is no such file.
+        W2SError: There is no such file, or something that it needs is missing.
     """
     from mmengine.config import Config
 
-    if not Path(args.config).is_file():
-        raise W2SError(
-            f'Config not found: {args.config} (looked for {Path(args.config).absolute()}).'
-        )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     check_config_environment(args.config)
     cfg = Config.fromfile(args.config)
@@ -73,14 +70,27 @@ def check_config_environment(path: str) -> None:
     """Look for what the tasks of a config need, before its ``custom_imports`` import it.
 
     Raises:
-        W2SError: Something is missing; see :func:`~w2s_mm.core.environment.check_environment`.
+        W2SError: There is no such file, or something that it needs is missing; see
+            :func:`~w2s_mm.core.environment.check_environment`.
     """
     from mmengine.config import Config
 
-    imported = Config.fromfile(path, import_custom_modules=False).get('custom_imports') or {}
-    names = imported.get('imports') or ()
+    if not Path(path).is_file():
+        raise W2SError(f'Config not found: {path} (looked for {Path(path).absolute()}).')
+    try:
+        cfg = Config.fromfile(path, import_custom_modules=False)
+    except ImportError:  # of a package whose config it inherits
+        check_environment(BY_TASK)
+        raise
+    names = (cfg.get('custom_imports') or {}).get('imports') or ()
     names = [names] if isinstance(names, str) else names
-    check_environment(task for task in BY_TASK if f'w2s_mm.{task}' in names)
+    tasks = {task for task in BY_TASK if f'w2s_mm.{task}' in names}
+    if (scope := cfg.get('default_scope')) in _TASK_OF_SCOPE:
+        tasks.add(_TASK_OF_SCOPE[scope])
+    check_environment(sorted(tasks))
+    if 'detection' in tasks:
+        with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it cannot import
+            importlib.import_module('mmdet.datasets')
 
 
 def prepare_cpu_processes(cfg: Any) -> None:
@@ -124,10 +134,7 @@ def run_command(
     """
     warnings.filterwarnings('ignore', message=_STACK_NOISE)
     try:
-        check_environment(('detection',))
-        if not {'-h', '--help'} & set(sys.argv[1:]):  # seconds that help need not wait for
-            with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it cannot import
-                importlib.import_module('mmdet.datasets')
+        check_environment(())  # what a config's task needs is looked for when it is read
         try:
             command()
         finally:

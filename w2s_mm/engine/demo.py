@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 
+from w2s_mm.core.environment import check_environment
 from w2s_mm.core.errors import W2SError
 from w2s_mm.datasets.digit_scenes import write_digit_scenes
 
@@ -27,6 +28,7 @@ def demo(argv: list[str] | None = None) -> None:
     parser.add_argument('--seed', type=int, default=0, help='of baseline and student alike')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
     args = parser.parse_args(argv)
+    check_environment(('detection',))
     os.chdir(ROOT)
     start = time.monotonic()
     print('[1/3] digit scenes: handwritten digits on photographs', flush=True)
