@@ -22,7 +22,17 @@ NEVER = [0.05] * 6
     ],
 )
 def test_title_says_the_result(write_run, base, ours, expected):
-    assert title(gather([write_run('ours', ours)], [write_run('base', base)]), 0.2) == expected
+    taught = write_run('ours', ours, reference=0.25)
+    assert title(gather([taught], [write_run('base', base)]), 0.2) == expected
+
+
+@pytest.mark.parametrize(
+    ('base', 'expected'),
+    [(RISING, 'reached 2.00x as fast as the baseline'), (EARLY, 'reached as soon as by the')],
+)
+def test_title_of_a_variant_without_a_teacher_speaks_of_none(write_run, base, expected):
+    evidence = gather([write_run('double_lr', EARLY)], [write_run('base', base)])
+    assert expected in title(evidence, 0.2) and 'teacher' not in title(evidence, 0.2)
 
 
 def test_title_without_baselines(write_run):
@@ -31,7 +41,7 @@ def test_title_without_baselines(write_run):
 
 
 def test_title_of_several_seeds_and_of_several_variants(write_run):
-    ours = [write_run(f'ours_seed{s}', EARLY, seed=s) for s in (0, 1)]
+    ours = [write_run(f'ours_seed{s}', EARLY, seed=s, reference=0.25) for s in (0, 1)]
     base = [write_run(f'base_seed{s}', RISING, seed=s) for s in (0, 1)]
     assert title(gather(ours, base), 0.2).endswith(
         '2.00x as fast with the teacher (mean of 2 pairs)'

@@ -25,6 +25,11 @@ class Variant:
     name: str
     runs: list[Run]
 
+    @property
+    def taught(self) -> bool:
+        """Whether a teacher guided it; what is held against a baseline need not have one."""
+        return any(run.reference is not None for run in self.runs)
+
 
 @dataclass(frozen=True)
 class TeacherCost:

@@ -31,7 +31,7 @@ def title(evidence: Evidence, tau: float, clock: Clock = 'iter') -> str:
         return f'{target} reached after {crossing_text(at, clock)} {unit}{many}'
     if c.mean is None or c.mean.speedup is None or c.mean.speedup.unknown:
         return f'{target}: no speedup can be told yet'
-    return f'{target} reached {in_words(c.mean.speedup)} ({of_pairs(c)})'
+    return f'{target} reached {in_words(c.mean.speedup, variant)} ({of_pairs(c)})'
 
 
 def of_pairs(c: Comparison) -> str:
@@ -40,18 +40,15 @@ def of_pairs(c: Comparison) -> str:
     return f'mean of {count} pairs' if count > 1 else 'one pair'
 
 
-def in_words(speedup: Speedup) -> str:
+def in_words(speedup: Speedup, variant: Variant) -> str:
     """A ratio as the end of a sentence about the target."""
     text = speedup_text(speedup).lstrip('<> ')
-    if speedup.exact:
-        if text == '1.00x':
-            return 'as soon as without the teacher'
-        return f'{text} as fast with the teacher'
-    if speedup.high == math.inf:
-        return f'at least {text} as fast with the teacher'
-    if speedup.low == 0:
-        return f'at most {text} as fast with the teacher'
-    return f'{text} as fast with the teacher'
+    if speedup.exact and text == '1.00x':
+        return f'as soon as {"without the teacher" if variant.taught else "by the baseline"}'
+    bound = ''
+    if not speedup.exact:
+        bound = 'at least ' if speedup.high == math.inf else 'at most ' if not speedup.low else ''
+    return f'{bound}{text} as fast {"with the teacher" if variant.taught else "as the baseline"}'
 
 
 def headline(evidence: Evidence, variant: Variant, tau: float) -> str:
@@ -67,7 +64,8 @@ def headline(evidence: Evidence, variant: Variant, tau: float) -> str:
         result = f'Neither side has reached {target} (baseline {base}, ours {ours} iterations)'
     else:
         result = (
-            f'{target} is reached {in_words(c.mean.speedup)}: {ours} iterations instead of {base}'
+            f'{target} is reached {in_words(c.mean.speedup, variant)}: {ours} iterations instead '
+            f'of {base}'
         )
     if c.interval is None or c.median is None:
         return f'{result}. One pair of runs: another seed may well give another figure.'

@@ -118,7 +118,8 @@ def _seeds(evidence: Evidence, variant: Variant, tau: float) -> Table:
     ratio = ['speedup'] if c.with_baseline else []
     header = ['seed', f'first@{target}', *ratio, f'held {k} times', *ratio]
     header += [f'final {name}', f'best {name}', 'gate closed at']
-    sides = 'baseline / with teacher' if c.with_baseline else 'as measured'
+    ours = 'with teacher' if variant.taught else 'without teacher too'
+    sides = f'baseline / {ours}' if c.with_baseline else 'as measured'
     return Table(f'{variant.name}, by seed, in iterations ({sides})', header, rows)
 
 

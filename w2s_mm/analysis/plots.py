@@ -95,7 +95,7 @@ def _sides(evidence: Evidence, tau: float, clock: Clock) -> list[_Side]:
         at = crossing(mean, tau, clock)
         label = variant.name
         if not several and variant is not evidence.baseline:
-            label = 'with teacher' if evidence.baseline else variant.name
+            label = 'with teacher' if evidence.baseline and variant.taught else variant.name
         elif not several:
             label = 'baseline'
         if len(runs) > 1 and not several:
