@@ -54,11 +54,11 @@ test_evaluator = val_evaluator
 train_cfg = dict(by_epoch=False, max_iters=782, val_interval=20)
 val_cfg = dict()
 test_cfg = dict()
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4))
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=5e-4))
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False)
 default_hooks = dict(
     _base_.measure_hooks,
-    time_to_target=dict(_base_.measure_hooks.time_to_target, thresholds=[42]),
+    time_to_target=dict(_base_.measure_hooks.time_to_target, thresholds=[48]),
     logger=dict(interval=20),
     checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
 )
