@@ -2,8 +2,8 @@
 
 782 iterations of 64 images from image folders, validated every 20 on 2,000 of the 10,000 test
 images, 200 a class. The recipe is MMPretrain's for CIFAR-10 (SGD, shifted crops, flips) with the
-learning rate falling along a cosine. What it offers to students was chosen on seeds 100 and 101,
-which are not among the reported ones.
+learning rate falling along a cosine. That learning rate and what it offers to students were chosen
+on seed 100, which is not among the reported ones.
 """
 
 _base_ = ['mmpretrain::_base_/default_runtime.py', './w2s_classification.py']
