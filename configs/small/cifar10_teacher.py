@@ -3,7 +3,7 @@
 Command: python tools/train.py configs/small/cifar10_teacher.py --seed 0
 Needs:   CIFAR-10 as image folders in data/cifar10_images; the first command says how to get them
 Takes:   about 2 minutes on two CPU cores (900 iterations of 64 images)
-Gives:   work_dirs/cifar10_teacher/iter_900.pth; Top-1 about 55, some 6 % below the finished baseline
+Gives:   work_dirs/cifar10_teacher/iter_900.pth; Top-1 about 55, a little below the finished baseline
          (arXiv 2604.15451: 85.55 to 95.65, a tenth)
 """
 
