@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -116,10 +117,15 @@ def prepare_cpu_processes(cfg: Any) -> None:
 
 
 def leave_processes() -> None:
-    """Part from the other processes in order; gloo aborts otherwise."""
+    """Part from the other processes in order; gloo aborts otherwise.
+
+    A wrapped model holds the group and so its threads, which abort the process when they outlive
+    the interpreter: call it where nothing refers to the runner any more.
+    """
     from torch import distributed
 
     if distributed.is_initialized():
+        gc.collect()  # a runner is full of circles
         distributed.destroy_process_group()
 
 
