@@ -31,7 +31,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['w2s_mm', 'w2s_mm.*']),
     # torch and the MM packages are not listed: under which names and from where they come is the
-    # user's choice. w2s_mm.core.environment.check_environment looks at what is importable.
+    # user's choice. w2s_mm.commands.environment.check_environment looks at what is importable.
     install_requires=['matplotlib', 'numpy', 'pillow', 'safetensors', 'scikit-learn'],
     extras_require={
         name: pins(name) for name in ('detection', 'classification', 'generation', 'tests')

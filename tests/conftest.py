@@ -11,6 +11,8 @@ from hypothesis import settings
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 
+from tests.run_files import write_run  # noqa: F401
+
 torch.set_num_threads(1)
 # The same examples in every run, however slow the machine.
 settings.register_profile('steady', deadline=None, derandomize=True, database=None)

@@ -11,9 +11,9 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS, init_default_scope
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.commands.train import train
 from w2s_mm.datasets.digit_scenes import write_digit_scenes
-from w2s_mm.engine.train import train
+from w2s_mm.utils.errors import W2SError
 
 CONFIGS = Path(__file__).parents[1] / 'configs/digits'
 CONTRACTS = ('retinanet', 'faster_rcnn')  # one stage, two stages

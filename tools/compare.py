@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Train and compare: ``python tools/compare.py CONFIG [...] --baseline CONFIG --seeds 0 1 2``."""
 
-from w2s_mm.engine.compare import main
+from w2s_mm.commands.compare import main
 
 if __name__ == '__main__':
     main()

@@ -5,7 +5,7 @@
 trained again; an interrupted demo goes on where it stopped.
 """
 
-from w2s_mm.engine.demo import main
+from w2s_mm.commands.demo import main
 
 if __name__ == '__main__':
     main()

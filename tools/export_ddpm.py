@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.engine.cli import check_config_environment, run_command
+from w2s_mm.commands.cli import check_config_environment, run_command
+from w2s_mm.utils.errors import W2SError
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,8 +35,8 @@ def export(args: argparse.Namespace) -> None:
     from mmengine.config import Config
     from mmengine.registry import MODELS, DefaultScope
 
-    from w2s_mm.core.checkpoint import load_checkpoint, load_weights
     from w2s_mm.generation import DDPM, export_pipeline, load_pipeline
+    from w2s_mm.utils.checkpoint import load_checkpoint, load_weights
 
     cfg = Config.fromfile(args.config)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from w2s_mm.analysis import as_text, gather, write_report
-from w2s_mm.core.errors import W2SError
+from w2s_mm.report import as_text, gather, write_report
+from w2s_mm.utils.errors import W2SError
 
 
 def parse_args() -> argparse.Namespace:

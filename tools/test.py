@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Evaluate a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``."""
 
-from w2s_mm.engine.test import main
+from w2s_mm.commands.test import main
 
 if __name__ == '__main__':
     main()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Train a config: ``python tools/train.py configs/retinanet_r34_to_r50.py``."""
 
-from w2s_mm.engine.train import main
+from w2s_mm.commands.train import main
 
 if __name__ == '__main__':
     main()

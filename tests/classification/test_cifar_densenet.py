@@ -3,7 +3,7 @@ import torch
 from mmengine.registry import MODELS, DefaultScope
 
 import w2s_mm.classification  # noqa: F401  (registers the backbones)
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 PAPER = [  # depth, growth rate, bottleneck, channels, millions of parameters (its Table 2)
     (40, 12, False, 448, 1.0),

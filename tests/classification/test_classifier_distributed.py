@@ -9,8 +9,8 @@ import torch
 import torch.multiprocessing as mp
 from torch import distributed
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.model import MAX_DROPPED
+from w2s_mm.core.student import MAX_DROPPED
+from w2s_mm.utils.errors import W2SError
 
 
 def flat_gradient(student, inputs, samples) -> torch.Tensor:

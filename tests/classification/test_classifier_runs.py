@@ -10,9 +10,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.engine.test import test as evaluate
-from w2s_mm.engine.train import train
+from w2s_mm.commands.test import test as evaluate
+from w2s_mm.commands.train import train
+from w2s_mm.utils.errors import W2SError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 SETTINGS = (

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.rng import rng_state
 from w2s_mm.core.teacher import FrozenTeacher
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.rng import rng_state
 
 MIX = {
     'train_cfg': {'augments': [{'type': 'Mixup', 'alpha': 1.0}, {'type': 'CutMix', 'alpha': 1.0}]}

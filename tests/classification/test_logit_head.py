@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from mmpretrain.structures import DataSample
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 LINEAR = {'head': {'type': 'LinearClsHead', 'num_classes': 5, 'in_channels': 8}}
 TEMPERATURES = (1.0, 2.0, 6.0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torchvision
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 IN1K = {
     'mean': [123.675, 116.28, 103.53],

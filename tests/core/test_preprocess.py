@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmdet.models import DetDataPreprocessor
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.core.preprocess import Renormalize
+from w2s_mm.utils.errors import W2SError
 
 IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 CAFFE = dict(mean=[103.53, 116.28, 123.675], std=[1.0, 1.0, 1.0])

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.core.schedule import TemperatureRamp, WarmupHoldDecay
+from w2s_mm.utils.errors import W2SError
 
 LENGTH = st.one_of(st.just(0.0), st.floats(1e-3, 1e3))
 SHAPE = st.sampled_from(['linear', 'cosine'])

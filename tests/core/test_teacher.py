@@ -8,9 +8,9 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import DefaultScope
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.rng import rng_state
 from w2s_mm.core.teacher import FrozenTeacher, _for_inference
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.rng import rng_state
 
 STOCK = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
 

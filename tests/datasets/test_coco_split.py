@@ -3,8 +3,8 @@ import random
 
 import pytest
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.datasets.coco_split import draw_subset, main
+from w2s_mm.utils.errors import W2SError
 
 
 def instances(images=40):

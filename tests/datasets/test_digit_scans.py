@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.datasets.digits import DigitScans
+from w2s_mm.utils.errors import W2SError
 
 
 def test_the_two_splits_are_all_scans_as_they_are():

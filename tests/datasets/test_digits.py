@@ -3,8 +3,8 @@ import pytest
 from mmengine.registry import DATASETS, DefaultScope
 from sklearn.datasets import load_digits
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.datasets.digits import NoisyDigits
+from w2s_mm.utils.errors import W2SError
 
 
 def images(**settings):

@@ -12,10 +12,10 @@ from mmdet.models.task_modules.coders import (
 )
 from mmengine.config import ConfigDict
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.detection import BoxDistillLoss
 from w2s_mm.detection.box_codes import box_code, comparable, described, rescaled
 from w2s_mm.detection.dense import _priors_and_strides, check_dense, flatten
+from w2s_mm.utils.errors import W2SError
 
 CASES = {
     'RetinaNet': ('RetinaNet', {}),

@@ -4,10 +4,10 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.core.tape import record
 from w2s_mm.detection import DenseDistillHead
 from w2s_mm.detection.dense import DenseAnswer
+from w2s_mm.utils.errors import W2SError
 
 C, A = 3, 2
 

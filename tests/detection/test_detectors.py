@@ -5,7 +5,7 @@ import torch
 from mmdet.models import RetinaNet
 from mmengine.registry import MODELS, DefaultScope
 
-from w2s_mm.core.model import WeakToStrong
+from w2s_mm.core.student import WeakToStrong
 from w2s_mm.detection import W2SRetinaNet, detectors
 
 

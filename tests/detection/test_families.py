@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 FAMILIES = ['ATSS', 'FCOS', 'GFL', 'RTMDet', 'FasterRCNN', 'MaskRCNN', 'CascadeRCNN']
 TWO_STAGE = ('FasterRCNN', 'MaskRCNN', 'CascadeRCNN')

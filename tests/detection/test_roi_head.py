@@ -8,11 +8,11 @@ import torch
 from mmengine.registry import MODELS
 
 from tests.detection.test_dense_head import decode, giou, sigmoid
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.rng import rng_state
 from w2s_mm.core.tape import record
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.detection import RoIDistillHead
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.rng import rng_state
 
 
 class Stage(NamedTuple):

@@ -13,7 +13,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
 import w2s_mm.detection  # noqa: F401  (registers the students)
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 BASE = Path(__file__).parents[2] / 'configs/_base_/w2s_detection.py'
 R18 = 'model = dict(backbone=dict(depth=18), neck=dict(in_channels=[64, 128, 256, 512]))'

@@ -7,10 +7,10 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 
 from w2s_mm.core.distill_head import DistillHead
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.model import WeakToStrong
+from w2s_mm.core.student import WeakToStrong
 from w2s_mm.core.tape import record
 from w2s_mm.generation import DDPM
+from w2s_mm.utils.errors import W2SError
 
 UNET = dict(type='ImprovedDDPMUNet', channels=8, blocks=1, image_size=8, in_channels=1, dropout=0.0)
 CONFIG = dict(

@@ -13,9 +13,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.engine.train import train
+from w2s_mm.commands.train import train
 from w2s_mm.generation import DDPM, load_pipeline
+from w2s_mm.utils.errors import W2SError
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs/digits'

@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.model import ExponentialMovingAverage
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.core.teacher import FrozenTeacher
+from w2s_mm.utils.errors import W2SError
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.generation.diffusion import GaussianDiffusion, linear_range, make_betas
+from w2s_mm.utils.errors import W2SError
 
 SCHEDULES = ['linear', 'cosine']
 SHAPE = (5, 3, 4, 4)

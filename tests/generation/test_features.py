@@ -5,8 +5,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.generation import ClassifierFeatures, InceptionFeatures, features
+from w2s_mm.utils.errors import W2SError
 
 CLASSIFIER = dict(
     default_scope='mmpretrain',

@@ -4,8 +4,8 @@ import torch
 from mmengine.registry import DATASETS, METRICS, MODELS
 from torch.utils.data import Dataset
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.generation import FID
+from w2s_mm.utils.errors import W2SError
 
 DIM = 4
 

@@ -12,8 +12,8 @@ from mmengine.dataset import DefaultSampler
 from torch import distributed
 
 from tests.generation.test_fid import ToyImages  # noqa: F401  (registers it and the toy features)
-from w2s_mm.core.errors import W2SError
 from w2s_mm.generation import FID, SamplingSeeds
+from w2s_mm.utils.errors import W2SError
 
 SEEDS = SamplingSeeds(31)  # an odd number: the processes have different shares
 

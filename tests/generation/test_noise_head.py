@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.core.tape import Call, record
 from w2s_mm.generation import NoiseDistillHead
+from w2s_mm.utils.errors import W2SError
 
 
 class Output:

@@ -5,9 +5,9 @@ import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from mmengine.registry import MODELS
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.generation import DiffusersDDPM, export_pipeline, load_pipeline
 from w2s_mm.generation.pipeline import pipeline_weights
+from w2s_mm.utils.errors import W2SError
 
 
 def seeded():

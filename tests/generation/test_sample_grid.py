@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.generation import SampleGridHook
 from w2s_mm.generation.sample_grid import grid
+from w2s_mm.utils.errors import W2SError
 
 
 class Shown:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.generation.diffusion import GaussianDiffusion
 from w2s_mm.generation.sampling import sample, scheduler_arguments, spaced_steps
+from w2s_mm.utils.errors import W2SError
 
 SHAPE = (2, 1, 4, 4)
 IMAGE = torch.linspace(-0.9, 0.9, 32).view(SHAPE)

@@ -3,9 +3,9 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.runner import Runner
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.rng import rng_state
 from w2s_mm.generation import SamplingLoop, SamplingSeeds
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.rng import rng_state
 
 
 def test_a_seed_depends_on_its_place_and_the_sets_seed_alone():

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.generation.timesteps import LossAwareTimesteps, UniformTimesteps
+from w2s_mm.utils.errors import W2SError
 
 STEPS = 8
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from diffusers.models.attention_processor import Attention
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.generation.unet import improved_ddpm_unet
+from w2s_mm.utils.errors import W2SError
 
 TINY = dict(channels=8, blocks=1, image_size=8, in_channels=1, dropout=0.0)
 

@@ -11,7 +11,7 @@ from mmengine.dist import is_main_process
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.hooks.toy import make_config, run
-from w2s_mm.engine.cli import leave_processes, prepare_cpu_processes
+from w2s_mm.commands.cli import leave_processes, prepare_cpu_processes
 
 
 def train(folder: Path, processes: int) -> None:

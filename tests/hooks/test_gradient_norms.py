@@ -9,9 +9,9 @@ import torch
 from mmengine.runner import Runner
 
 from tests.hooks.toy import ToyNet, make_config, make_teacher, run, same, weights
-from w2s_mm.core.errors import W2SError
 from w2s_mm.hooks import GradientNormHook
 from w2s_mm.hooks.gradient_norms import gradient_norms
+from w2s_mm.utils.errors import W2SError
 
 
 def measured(work_dir):

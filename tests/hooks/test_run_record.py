@@ -11,7 +11,8 @@ from mmengine.runner import Runner
 
 from tests.hooks.toy import ToyNet, make_config, make_teacher
 from w2s_mm.hooks import RunRecordHook
-from w2s_mm.hooks.run_record import hash_tensors, hash_weights
+from w2s_mm.hooks.run_record import hash_weights
+from w2s_mm.utils.hashing import hash_tensors
 
 
 def record(config):

@@ -11,8 +11,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from tests.hooks.toy import make_config, run
-from w2s_mm.core.errors import W2SError
 from w2s_mm.hooks import TimeToTargetHook
+from w2s_mm.utils.errors import W2SError
 
 
 def report(work_dir: Path) -> dict:

@@ -11,8 +11,8 @@ import torch
 from mmengine.hooks import Hook
 
 from tests.hooks.toy import ToyNet, make_config, make_teacher, run, same, weights
-from w2s_mm.core.errors import W2SError
 from w2s_mm.hooks import ExactResumeHook
+from w2s_mm.utils.errors import W2SError
 
 
 @pytest.fixture

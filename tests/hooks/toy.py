@@ -19,8 +19,8 @@ from torch.utils.data import Dataset
 
 import w2s_mm.hooks  # noqa: F401  (registers them)
 from w2s_mm.core.distill_head import DistillHead
-from w2s_mm.core.losses import full_precision
-from w2s_mm.core.model import WeakToStrong
+from w2s_mm.core.student import WeakToStrong
+from w2s_mm.losses.kl import full_precision
 
 FEATURES = 8
 

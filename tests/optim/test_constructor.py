@@ -14,9 +14,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import w2s_mm.optim  # noqa: F401  (registers optimizer and constructor)
-from w2s_mm.core.errors import W2SError
 from w2s_mm.optim.constructor import abbreviated, sort_parameters
 from w2s_mm.optim.muon import MuonWithAdamW
+from w2s_mm.utils.errors import W2SError
 
 LR, DECAY, ADAMW_LR = 0.02, 0.1, 0.001
 

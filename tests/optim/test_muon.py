@@ -8,8 +8,8 @@ from mmengine.optim import AmpOptimWrapper, LinearLR, MultiStepLR, OptimWrapper
 from mmengine.registry import OPTIMIZERS
 from torch import nn
 
-from w2s_mm.core.errors import W2SError
 from w2s_mm.optim.muon import QUINTIC, MuonWithAdamW, orthogonalized, update_scale
+from w2s_mm.utils.errors import W2SError
 
 SHAPES = [(7, 7), (4, 24), (24, 4), (1, 5)]
 MODES = ['original', 'match_rms_adamw']

@@ -9,8 +9,8 @@ from mmengine.registry import MODELS
 from mmpretrain.models import ImageClassifier
 from torch import Tensor, nn
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.model import WeakToStrong
+from w2s_mm.core.student import WeakToStrong
+from w2s_mm.utils.errors import W2SError
 
 PREFIX = 'backbone.'
 

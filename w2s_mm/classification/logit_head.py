@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.special import entr
 
 from w2s_mm.core.distill_head import DistillHead
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.losses import full_precision, temperature_kl
 from w2s_mm.core.tape import Call, Tape
 from w2s_mm.core.teacher import FrozenTeacher
+from w2s_mm.losses.kl import full_precision, temperature_kl
+from w2s_mm.utils.errors import W2SError
 
 
 @MODELS.register_module()

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .losses import full_precision
+from w2s_mm.losses.kl import full_precision
+
 from .tape import Call, Tape
 from .teacher import FrozenTeacher
 

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import W2SError
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.mm import normalizes, swaps_channels
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,15 @@ class _Look:
 
     @classmethod
     def of(cls, preprocessor: nn.Module) -> _Look:
-        normalizes = getattr(preprocessor, '_enable_normalize', False)
+        scaled = normalizes(preprocessor)
 
         def values(name: str, default: float) -> tuple[float, ...]:
-            return tuple(
-                getattr(preprocessor, name).flatten().tolist() if normalizes else [default]
-            )
+            return tuple(getattr(preprocessor, name).flatten().tolist() if scaled else [default])
 
-        swaps = getattr(preprocessor, '_channel_conversion', None)
         return cls(
             mean=values('mean', 0.0),
             std=values('std', 1.0),
-            swaps_channels=bool(getattr(preprocessor, 'to_rgb', False) if swaps is None else swaps),
+            swaps_channels=swaps_channels(preprocessor),
             pad_value=float(getattr(preprocessor, 'pad_value', 0)),
             pad_size_divisor=int(getattr(preprocessor, 'pad_size_divisor', 1)),
         )

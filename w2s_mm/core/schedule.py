@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from .errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 Unit = Literal['epoch', 'iter', 'training']
 Shape = Literal['linear', 'cosine']

@@ -16,10 +16,12 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from .checkpoint import load_checkpoint, load_weights, named
-from .errors import W2SError
+from w2s_mm.utils.checkpoint import load_checkpoint, load_weights, named
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.hashing import hash_state
+from w2s_mm.utils.rng import preserved_rng
+
 from .preprocess import Renormalize
-from .rng import preserved_rng
 
 
 class FrozenTeacher:
@@ -35,7 +37,7 @@ class FrozenTeacher:
             ``'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'``, or a dict (a whole config, or its
             ``model`` alone).
         checkpoint: Path or address of its weights, as
-            :func:`~w2s_mm.core.checkpoint.load_checkpoint` takes it.
+            :func:`~w2s_mm.utils.checkpoint.load_checkpoint` takes it.
         weights_only: False admits old files that need unpickling, which may run any code.
 
     Raises:
@@ -160,12 +162,7 @@ def _read_config(config: str | dict[str, Any]) -> Config:
 def _fingerprint(model: nn.Module, config: Config) -> str:
     """Hash of weights and model configuration: what the reference metric depends on."""
     digest = hashlib.sha256(repr(config.model).encode())
-    for name, value in model.state_dict().items():
-        digest.update(f'{name}{tuple(value.shape)}{value.dtype}'.encode())
-        digest.update(
-            value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
-        )
-    return digest.hexdigest()
+    return hash_state(model.state_dict(), digest, dtypes=True)
 
 
 def _for_inference(model: nn.Module) -> nn.Module:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.files import write_json
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.files import write_json
 
 _SPLITS = ('train', 'val')
 

@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 from .digit_scenes import CLASSES, SPLITS, load_source, pillow
 

@@ -1,5 +1,7 @@
 """Detection: distilled MMDetection detectors, their distill heads and losses."""
 
+from w2s_mm.losses.detection import BoxDistillLoss, FocalLogitDistillLoss, SoftmaxKLDistillLoss
+
 from .dense_head import DenseDistillHead
 from .detectors import (
     W2SATSS,
@@ -11,7 +13,6 @@ from .detectors import (
     W2SRetinaNet,
     W2SRTMDet,
 )
-from .losses import BoxDistillLoss, FocalLogitDistillLoss, SoftmaxKLDistillLoss
 from .roi_head import RoIDistillHead
 
 __all__ = [

@@ -13,7 +13,7 @@ from mmdet.models.dense_heads import (
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, DistancePointBBoxCoder
 from torch import Tensor
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 
 class BoxCode(Protocol):

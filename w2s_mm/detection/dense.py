@@ -10,8 +10,8 @@ from mmdet.models.dense_heads import TOODHead, VFNetHead
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.losses import full_precision
+from w2s_mm.losses.kl import full_precision
+from w2s_mm.utils.errors import W2SError
 
 from .box_codes import box_code, comparable, described, rescaled
 

@@ -9,9 +9,9 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
-from w2s_mm.core.losses import full_precision
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
+from w2s_mm.losses.kl import full_precision
 
 from .dense import (
     DenseAnswer,

@@ -12,7 +12,7 @@ from mmdet.models import (
 )
 from mmengine.registry import MODELS
 
-from w2s_mm.core.model import WeakToStrong
+from w2s_mm.core.student import WeakToStrong
 
 # One stage: distilled by a DenseDistillHead.
 

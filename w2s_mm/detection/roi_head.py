@@ -13,10 +13,10 @@ from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.losses import full_precision, temperature_kl
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
+from w2s_mm.losses.kl import full_precision, temperature_kl
+from w2s_mm.utils.errors import W2SError
 
 from .box_codes import comparable, described, rescaled
 from .dense import DenseAnswer, check_dense, compare_dense, count_over_ranks

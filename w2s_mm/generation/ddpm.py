@@ -11,8 +11,8 @@ from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.model import WeakToStrong
+from w2s_mm.core.student import WeakToStrong
+from w2s_mm.utils.errors import W2SError
 
 from .diffusion import GaussianDiffusion, NoiseSchedule
 from .sampling import SamplingMethod, sample

@@ -10,10 +10,10 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.files import is_missing
-from w2s_mm.core.rng import preserved_rng
 from w2s_mm.core.teacher import FrozenTeacher
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.files import is_missing
+from w2s_mm.utils.rng import preserved_rng
 
 INCEPTION_FILE = 'weights-inception-2015-12-05-6726825d.pth'
 INCEPTION_SHA256 = '6726825d'  # its beginning, which the name ends with

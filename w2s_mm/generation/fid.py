@@ -25,8 +25,8 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS, METRICS, MODELS
 from torch import Tensor
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.rng import preserved_rng
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.rng import preserved_rng
 
 from .statistics import FeatureStatistics, frechet_distance
 

@@ -10,11 +10,12 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.losses import full_precision
 from w2s_mm.core.preprocess import Renormalize
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
+from w2s_mm.losses.kl import full_precision
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.mm import normalizes
 
 from .ddpm import DDPM
 
@@ -144,6 +145,6 @@ class NoiseDistillHead(DistillHead):
 
 def _scale(preprocessor: Any) -> tuple[list[float], list[float]]:
     """Mean and standard deviation that a preprocessor takes from pixels."""
-    if not getattr(preprocessor, '_enable_normalize', False):
+    if not normalizes(preprocessor):
         return [0.0], [1.0]
     return preprocessor.mean.flatten().tolist(), preprocessor.std.flatten().tolist()

@@ -11,8 +11,8 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from mmengine.registry import MODELS
 from torch import nn
 
-from w2s_mm.core.checkpoint import load_checkpoint, load_weights
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.checkpoint import load_checkpoint, load_weights
+from w2s_mm.utils.errors import W2SError
 
 from .ddpm import DDPM
 from .diffusion import GaussianDiffusion, NoiseSchedule

@@ -11,7 +11,7 @@ from diffusers import DDIMScheduler, DDPMScheduler
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 from .diffusion import GaussianDiffusion, linear_range
 

@@ -9,8 +9,8 @@ from mmengine.registry import DATASETS, LOOPS
 from mmengine.runner import ValLoop
 from torch.utils.data import Dataset
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.rng import preserved_rng
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.rng import preserved_rng
 
 
 @DATASETS.register_module()

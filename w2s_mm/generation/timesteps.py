@@ -7,7 +7,7 @@ from mmengine.dist import all_gather, get_world_size
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 
 @MODELS.register_module()

@@ -10,7 +10,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from mmengine.registry import MODELS
 from torch import nn
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 # Channels of each resolution, from the image's own down to 4 px, in multiples of the base. That of
 # 32 px is the paper's for CIFAR-10; the smaller ones are the same, cut off on the left.

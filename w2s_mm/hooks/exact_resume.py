@@ -9,9 +9,8 @@ from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from w2s_mm.core.rng import rng_state, set_rng_state
-
-from .progress import is_epoch_based
+from w2s_mm.utils.mm import is_epoch_based, is_resuming, validation_due
+from w2s_mm.utils.rng import rng_state, set_rng_state
 
 
 @HOOKS.register_module()
@@ -39,7 +38,7 @@ class ExactResumeHook(Hook):
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Keep what a resumed checkpoint holds; starting weights (``load_from``) say nothing."""
-        if runner._resume:
+        if is_resuming(runner):
             self._restored = checkpoint.get('exact_resume', {})
 
     def before_train_epoch(self, runner: Any) -> None:
@@ -76,17 +75,7 @@ class ExactResumeHook(Hook):
             return
         validated = self._restored.get('validated_iter')
         self._restored = None
-        if runner.val_loop is None or validated == runner.iter or not _validation_due(runner):
+        if runner.val_loop is None or validated == runner.iter or not validation_due(runner):
             return
         runner.logger.info(f'Catching up on the validation after iteration {runner.iter}.')
         runner.val_loop.run()
-
-
-def _validation_due(runner: Any) -> bool:
-    """Whether the loop validates after the iterations done so far (MMEngine's own rule)."""
-    loop = runner.train_loop
-    done, total = (
-        (loop.epoch, loop.max_epochs) if is_epoch_based(runner) else (loop.iter, loop.max_iters)
-    )
-    loop._decide_current_val_interval()
-    return done > 0 and done >= loop.val_begin and (done % loop.val_interval == 0 or done == total)

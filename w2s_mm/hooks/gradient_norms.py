@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.files import write_json
-from w2s_mm.core.model import DISTILL_PREFIX
+from w2s_mm.core.student import DISTILL_PREFIX
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.files import write_json
+from w2s_mm.utils.mm import is_resuming, unwrapped
 
 
 @HOOKS.register_module()
@@ -64,7 +64,7 @@ class GradientNormHook(Hook):
     def before_train(self, runner: Any) -> None:
         """Go on with the file of a resumed run."""
         path = Path(runner.work_dir) / self.FILE
-        if runner._resume and path.is_file():
+        if is_resuming(runner) and path.is_file():
             kept = json.loads(path.read_text())
             self.history = [entry for entry in kept['history'] if entry['iter'] <= runner.iter]
             self.seconds = kept['seconds']
@@ -73,7 +73,7 @@ class GradientNormHook(Hook):
         """In an iteration that is measured, wait for the model's losses."""
         if runner.iter % self.interval:
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
         scale = float(scaler.get_scale()) if scaler is not None else 1.0
 

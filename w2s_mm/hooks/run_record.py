@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,12 @@ import mmengine
 import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
-from torch import Tensor, nn
 
 import w2s_mm
-from w2s_mm.core.files import write_json
+from w2s_mm.utils.files import write_json
+from w2s_mm.utils.hashing import hash_state, hash_tensors
+from w2s_mm.utils.mm import is_resuming, unwrapped
 
 PACKAGES = ('mmcv', 'mmdet', 'mmpretrain', 'diffusers', 'torchvision')
 ROOT = Path(__file__).parents[2]
@@ -48,21 +46,23 @@ class RunRecordHook(Hook):
     def before_train(self, runner: Any) -> None:
         """Hash the weights, and say who runs where."""
         path = Path(runner.work_dir) / self.FILE
-        if not is_main_process() or (runner._resume and path.is_file()):
+        if not is_main_process() or (is_resuming(runner) and path.is_file()):
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         teacher: Any = getattr(model, 'teacher', None)
         self._record = {
             'format': 1,
             'config': _shown(runner.cfg.filename),
             'seed': runner.seed,
-            'resumed': bool(runner._resume),
+            'resumed': is_resuming(runner),
             'parameters': sum(p.numel() for p in model.parameters()),
             'teacher': None
             if getattr(teacher, 'fingerprint', None) is None
             else {'checkpoint': teacher.checkpoint, 'fingerprint': teacher.fingerprint},
             # The middle of a training is not where it began.
-            'initial_weights': None if runner._resume else hash_weights(model),
+            'initial_weights': None
+            if is_resuming(runner)
+            else hash_state(dict(sorted(model.state_dict().items())))[:16],
             'batches': [],
             'software': versions(),
             'hardware': hardware(),
@@ -73,7 +73,7 @@ class RunRecordHook(Hook):
         if self._record is None:
             return
         if not self._record['resumed']:
-            self._record['batches'].append(hash_tensors(data_batch))
+            self._record['batches'].append(hash_tensors(data_batch)[:16])
             if len(self._record['batches']) < min(self.batches, runner.max_iters):
                 return
         write_json(Path(runner.work_dir) / self.FILE, self._record)
@@ -81,36 +81,8 @@ class RunRecordHook(Hook):
 
 
 def hash_weights(model: nn.Module) -> str:
-    """Hash of a state dict: names, shapes, numbers."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f'{name}{tuple(value.shape)}'.encode())
-        digest.update(_bytes(value))
-    return digest.hexdigest()[:16]
-
-
-def hash_tensors(batch: Any) -> str:
-    """Hash of the tensors in a batch of a loader, in their order; the rest is left out."""
-    digest = hashlib.sha256()
-    for tensor in _tensors(batch):
-        digest.update(f'{tuple(tensor.shape)}'.encode())
-        digest.update(_bytes(tensor))
-    return digest.hexdigest()[:16]
-
-
-def _tensors(batch: Any) -> Iterator[Tensor]:
-    if isinstance(batch, Tensor):
-        yield batch
-    elif isinstance(batch, Mapping):
-        for value in batch.values():
-            yield from _tensors(value)
-    elif isinstance(batch, (list, tuple)):
-        for value in batch:
-            yield from _tensors(value)
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+    """Fingerprint of a model's weights, whatever the order of its state dict."""
+    return hash_state(dict(sorted(model.state_dict().items())))[:16]
 
 
 def _shown(path: Any) -> str | None:

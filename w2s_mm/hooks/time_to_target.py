@@ -12,12 +12,10 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.files import write_json
-from w2s_mm.core.first_at import first_at, sustained_at
-from w2s_mm.core.gate import Rule
-
-from .progress import check_metric_range, is_epoch_based, iters_per_epoch, pick_metric
+from w2s_mm.core.metric import Rule, check_metric_range, first_at, pick_metric, sustained_at
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.files import write_json
+from w2s_mm.utils.mm import is_epoch_based, is_resuming, iters_per_epoch
 
 
 @HOOKS.register_module()
@@ -120,7 +118,7 @@ class TimeToTargetHook(Hook):
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Go on from a resumed checkpoint; starting weights (``load_from``) say nothing."""
-        if runner._resume and 'time_to_target' in checkpoint:
+        if is_resuming(runner) and 'time_to_target' in checkpoint:
             state = checkpoint['time_to_target']
             self.history = list(state['history'])
             self._train_seconds = state['train_seconds']

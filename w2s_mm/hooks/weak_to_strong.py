@@ -8,23 +8,23 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
-from w2s_mm.core.errors import W2SError
-from w2s_mm.core.files import write_json
-from w2s_mm.core.gate import Rule, SurpassGate
-from w2s_mm.core.model import DISTILL_PREFIX, WeakToStrong
+from w2s_mm.core.metric import Rule, check_metric_range, pick_metric
+from w2s_mm.core.reference import measure_reference, probe_metric_names
 from w2s_mm.core.schedule import TemperatureRamp, WarmupHoldDecay
+from w2s_mm.core.stop import SurpassGate
+from w2s_mm.core.student import DISTILL_PREFIX, WeakToStrong
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.files import write_json
+from w2s_mm.utils.mm import is_resuming, iters_per_epoch, unwrapped
 
 from .exact_resume import ExactResumeHook
-from .progress import check_metric_range, iters_per_epoch, pick_metric
-from .reference import measure_reference, probe_metric_names
 
 
 @HOOKS.register_module()
 class WeakToStrongHook(Hook):
-    """Algorithm 1 of arXiv 2604.15451 around a :class:`~w2s_mm.core.model.WeakToStrong` model.
+    """Algorithm 1 of arXiv 2604.15451 around a :class:`~w2s_mm.core.student.WeakToStrong` model.
 
     Before training it builds and checks the teacher and measures its metric ``m_ref`` with the
     student's own validation loop. Every iteration it pushes ``lambda(u)`` and ``T(u)`` into the
@@ -87,7 +87,7 @@ class WeakToStrongHook(Hook):
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Keep what a resumed checkpoint holds; starting weights (``load_from``) say nothing."""
-        if runner._resume:
+        if is_resuming(runner):
             self._restored = checkpoint.get('weak_to_strong')
             self._resumed_without_state = self._restored is None
 
@@ -281,7 +281,7 @@ class WeakToStrongHook(Hook):
 
 
 def _student_of(runner: Any) -> WeakToStrong:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner.model)
     if not isinstance(model, WeakToStrong):
         raise W2SError(
             f'WeakToStrongHook needs a model with a teacher, and found {type(model).__name__}. '

@@ -15,7 +15,7 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 from torch import nn
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 from .muon import MuonWithAdamW, check_settings
 

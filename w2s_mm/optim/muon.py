@@ -11,7 +11,7 @@ from mmengine.registry import OPTIMIZERS
 from torch import Tensor
 from torch.optim.adamw import adamw
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 AdjustLr = Literal['original', 'match_rms_adamw']
 # Quintic a x + b x^3 + c x^5 that lifts every singular value in (0, 1] to about 1 (Jordan 2024).

@@ -9,7 +9,7 @@ from mmengine.registry import MODELS
 from mmpretrain.models.backbones.densenet import DenseNet
 from torch import Tensor, nn
 
-from w2s_mm.core.errors import W2SError
+from w2s_mm.utils.errors import W2SError
 
 BLOCKS = 3
 

@@ -1,0 +1,66 @@
+"""The demo: teacher, then the comparison; the whole of it runs in the slow tier."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from w2s_mm.commands import demo as command
+from w2s_mm.utils.errors import W2SError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """What the demo does, without doing it."""
+    done = []
+
+    def train(trainings):
+        (training,) = trainings
+        done.append((training.name, training.config, training.seed))
+        training.run_dir.mkdir(parents=True)
+        (training.run_dir / 'last_checkpoint').write_text('weak.pth\n')
+
+    monkeypatch.setattr(command, 'write_digit_scenes', lambda root: done.append(root))
+    monkeypatch.setattr(command, 'run_trainings', train)
+    monkeypatch.setattr(command, 'compare_configs', lambda *a, **k: done.append((a, k)))
+    monkeypatch.chdir(ROOT)
+    return done
+
+
+def test_the_teacher_is_trained_first_and_handed_to_the_comparison(steps, tmp_path):
+    command.demo(['--seed', '4', '--work-dir', str(tmp_path)])
+    digits = 'configs/digits/retinanet_'
+    assert steps == [
+        'data/digit_scenes',
+        ('retinanet_teacher', f'{digits}teacher.py', 0),
+        (
+            ([f'{digits}student.py'], f'{digits}baseline.py', [4], tmp_path),
+            {'options': {'model.teacher.checkpoint': 'weak.pth'}},
+        ),
+    ]
+
+
+def test_other_scenes_in_the_way_are_said(steps, monkeypatch):
+    def refuse(root):
+        raise FileExistsError('other scenes lie there')
+
+    monkeypatch.setattr(command, 'write_digit_scenes', refuse)
+    with pytest.raises(W2SError, match='other scenes lie there'):
+        command.demo([])
+
+
+@pytest.mark.slow
+def test_the_whole_demo_ends_with_a_table_and_a_report(tmp_path):
+    done = subprocess.run(
+        [sys.executable, 'tools/demo.py', '--work-dir', str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'AP50 30' in done.stdout
+    assert (tmp_path / 'report.html').stat().st_size > 10_000

@@ -1,0 +1,183 @@
+"""Trainings by a stand-in that takes milliseconds; real ones are in test_compare_configs.py."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+
+import pytest
+
+from w2s_mm.commands import runs as trainings
+from w2s_mm.commands.progress import ITERATION, Process, Progress, duration, seconds
+from w2s_mm.commands.runs import Training, options_of, run_trainings
+from w2s_mm.utils.errors import W2SError
+
+SCRIPT = """
+import json, pathlib, sys, time
+folder, what = pathlib.Path(sys.argv[1]), sys.argv[2]
+with (folder / 'calls').open('a') as calls:
+    calls.write(what + '\\n')
+print('x - INFO - Iter(train) [100/600]  lr: 1e-3  eta: 0:01:40  time: 0.2  loss: 0.9', flush=True)
+print('x - INFO - Distillation ended at iteration 100: because.', flush=True)
+if what == 'fail':
+    sys.exit('it broke')
+if what == 'hang':
+    time.sleep(60)
+if what != 'silent':
+    (folder / 'time_to_target.json').write_text(json.dumps({'finished': True}))
+"""
+
+
+@pytest.fixture
+def training(tmp_path, monkeypatch):
+    """``training(name, what)``: a training that does ``what``."""
+    script = tmp_path / 'train.py'
+    script.write_text(SCRIPT)
+    whats = {}
+    monkeypatch.setattr(trainings, '_POLL', 0.02)
+    monkeypatch.setattr(
+        Training,
+        'command',
+        lambda self: [sys.executable, str(script), str(self.run_dir), whats[self.name]],
+    )
+
+    def make(name, what='work'):
+        whats[name] = what
+        return Training(name, 'config.py', 0, tmp_path / name)
+
+    return make
+
+
+def calls(training):
+    path = training.run_dir / 'calls'
+    return path.read_text().split() if path.is_file() else []
+
+
+@pytest.mark.parametrize('jobs', [1, 2, 5])
+def test_all_are_run_and_what_is_finished_is_not_run_again(training, jobs, capsys):
+    plan = [training(name) for name in 'abc']
+    run_trainings(plan, jobs)
+    run_trainings([*plan, training('d')], jobs)
+    assert [calls(each) for each in plan] == [['work']] * 3
+    shown = capsys.readouterr().out
+    assert '3 of 4 trainings are finished already.' in shown
+    assert '[3/3]' in shown and '[4/4] d, seed 0: finished in' in shown
+    assert 'a, seed 0: Distillation ended at iteration 100: because.' in shown
+
+
+def test_a_failure_ends_all_and_shows_the_end_of_its_log(training):
+    plan = [training('hangs', 'hang'), training('fails', 'fail'), training('waits')]
+    start = time.monotonic()
+    with pytest.raises(W2SError, match=r'fails, seed 0, failed \(exit status 1\)[\s\S]*it broke'):
+        run_trainings(plan, jobs=2)
+    assert time.monotonic() - start < 30  # it did not wait for the one that hangs
+    assert calls(plan[2]) == []
+
+
+def test_a_training_that_does_not_say_it_is_finished_is_an_error(training):
+    with pytest.raises(W2SError, match='ended without saying'):
+        run_trainings([training('a', 'silent')])
+
+
+def test_a_check_that_fails_ends_what_runs(training):
+    def check(started):
+        if started:
+            raise W2SError('not alike')
+
+    hanging = training('hangs', 'hang')
+    start = time.monotonic()
+    with pytest.raises(W2SError, match='not alike'):
+        run_trainings([hanging], check=check)
+    assert time.monotonic() - start < 30
+
+
+def test_finished_ones_are_checked_before_anything_starts(training):
+    done, new = training('a'), training('b')
+    run_trainings([done])
+    seen = []
+
+    def check(started):
+        seen.append([each.name for each in started])
+        raise W2SError('stop')
+
+    with pytest.raises(W2SError, match='stop'):
+        run_trainings([done, new], check=check)
+    assert seen == [['a']] and calls(new) == []
+
+
+def test_an_interrupted_training_is_resumed(tmp_path):
+    training = Training('a', 'c.py', 3, tmp_path, ('model.gamma=0',))
+    assert training.command()[2:] == [
+        *('c.py', '--work-dir', str(tmp_path), '--seed', '3'),
+        *('--cfg-options', 'model.gamma=0'),
+    ]
+    (tmp_path / 'last_checkpoint').write_text('iter_1.pth')
+    assert '--resume' in training.command()
+    (tmp_path / 'time_to_target.json').write_text(json.dumps({'finished': False}))
+    assert not training.finished
+
+
+@pytest.mark.parametrize(
+    ('line', 'step', 'left'),
+    [
+        ('Iter(train) [ 100/600]  lr: 1e-3  eta: 0:01:40  time: 0.2', 'iteration 100 of 600', 100),
+        (
+            'Epoch(train)  [3][20/63]  lr: 1e-3  eta: 1 day, 0:00:01  time: 0.2',
+            'epoch 3, iteration 20 of 63',
+            86401,
+        ),
+        (
+            'Epoch(train) [12][ 1/63]  eta: 12 days, 1:00:00  x',
+            'epoch 12, iteration 1 of 63',
+            1040400,
+        ),
+    ],
+)
+def test_progress_is_read_from_the_log(line, step, left):
+    found = ITERATION.search(line)
+    epoch, done, total, eta = found.groups()
+    assert f'{f"epoch {epoch}, " if epoch else ""}iteration {done} of {total}' == step
+    assert seconds(eta) == left
+
+
+def test_what_validations_take_is_in_the_time_left(monkeypatch):
+    """Training says 100 s, then 60 s; 80 s have passed between: twice as slow as it says."""
+    times = iter([1000.0, 1080.0])
+    monkeypatch.setattr('w2s_mm.commands.progress.time.monotonic', lambda: next(times))
+    line = 'Iter(train) [{}/500]  lr: 1e-3  eta: {}  time: 0.2\n'
+    log = io.StringIO(line.format(100, '0:01:40') + line.format(300, '0:01:00'))
+    each = Process('a', None, log, slot=0)
+    each.read()
+    assert each.left == 120 and each.step == 'iteration 300 of 500'
+
+
+@pytest.mark.parametrize(
+    ('durations', 'running', 'waiting', 'jobs', 'expected'),
+    [
+        ([], [(5, None)], 3, 1, None),  # nothing to go by
+        ([], [(20, 80)], 3, 1, 380),  # the others will take 100 s each
+        ([100], [(40, None)], 1, 1, 160),
+        ([100, 100], [(50, 50), (50, 50)], 2, 2, 150),
+        ([10], [(50, 900)], 0, 4, 900),  # no sooner than the one that runs
+    ],
+)
+def test_time_left(durations, running, waiting, jobs, expected):
+    progress = Progress(4, 0, jobs)
+    progress.durations = durations
+    assert progress.remaining(running, waiting) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(('time', 'text'), [(40, '40 s'), (720, '12 min'), (12600, '3.5 h')])
+def test_durations_are_for_a_reader(time, text):
+    assert duration(time) == text
+
+
+def test_options_are_typed_as_they_were_read():
+    from mmengine.config import DictAction
+
+    given = {'a.b': 1, 'c': [1, 2], 'd': (0.5, 'x'), 'e': True, 'f': 'word', 'g': None}
+    for typed, (key, value) in zip(options_of(given), given.items(), strict=True):
+        name, text = typed.split('=', 1)
+        assert (name, DictAction._parse_iterable(text)) == (key, value)

@@ -1,0 +1,221 @@
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from w2s_mm.commands import cli, train
+from w2s_mm.commands.train import configure, main
+from w2s_mm.utils.errors import W2SError
+
+CONFIG = """
+data = dict(
+    batch_size=2,
+    dataset=dict(
+        type='CocoDataset', data_root='{root}/', ann_file='a.json', data_prefix=dict(img='images')
+    ),
+)
+train_dataloader = data
+model = dict(type='RetinaNet')
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=1)
+missing_data = 'Type this: make data'
+"""
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'a.json').write_text('{}')
+    path = tmp_path / 'some_config.py'
+    path.write_text(CONFIG.format(root=tmp_path))
+    return path
+
+
+def test_plain_call(config, tmp_path):
+    cfg = configure([str(config)])
+    assert cfg.work_dir == 'work_dirs/some_config'
+    assert cfg.launcher == 'none'
+    assert not cfg.get('resume') and cfg.optim_wrapper.type == 'OptimWrapper'
+    assert not (tmp_path / 'work_dirs').exists()
+
+
+def test_options(config):
+    cfg = configure(
+        f'{config} --work-dir elsewhere --seed 3 --launcher slurm --cfg-options model.gamma=0 '
+        'optim_wrapper.optimizer.lr=0.5 model.x=[1,2]'.split()
+    )
+    assert cfg.work_dir == 'elsewhere'
+    assert cfg.randomness.seed == 3
+    assert cfg.launcher == 'slurm'
+    assert cfg.model == {'type': 'RetinaNet', 'gamma': 0, 'x': [1, 2]}
+    assert cfg.optim_wrapper.optimizer.lr == 0.5
+
+
+def test_seed_keeps_the_other_settings_of_randomness(config):
+    cfg = configure([str(config), '--seed', '0', '--cfg-options', 'randomness.deterministic=True'])
+    assert cfg.randomness == {'deterministic': True, 'seed': 0}
+
+
+def test_work_dir_of_the_config_is_kept(config):
+    config.write_text(config.read_text() + "work_dir = 'from_config'\n")
+    assert configure([str(config)]).work_dir == 'from_config'
+    assert configure([str(config), '--work-dir', 'other']).work_dir == 'other'
+
+
+def on(device, monkeypatch):
+    monkeypatch.setattr('mmengine.device.get_device', lambda: device)
+    monkeypatch.setattr(train, 'get_device', lambda: device, raising=False)
+
+
+@pytest.mark.parametrize('device', ['cpu', 'cuda'])
+def test_processes_without_an_accelerator_are_joined_by_gloo(config, device, monkeypatch):
+    joined = []
+    on(device, monkeypatch)
+    monkeypatch.setattr('torch.distributed.init_process_group', joined.append)
+    cfg = configure([str(config), '--launcher', 'pytorch'])
+    assert cfg.launcher == 'pytorch'
+    assert joined == (['gloo'] if device == 'cpu' else [])
+    assert ('model_wrapper_cfg' in cfg) == (device == 'cpu')
+
+
+def test_model_wrapper_of_the_config_is_kept(config, monkeypatch):
+    on('cpu', monkeypatch)
+    monkeypatch.setattr('torch.distributed.init_process_group', lambda _: None)
+    options = ['--cfg-options', 'model_wrapper_cfg.type=Own']
+    cfg = configure([str(config), '--launcher', 'pytorch', *options])
+    assert cfg.model_wrapper_cfg == {'type': 'Own'}
+
+
+def test_amp_without_an_accelerator_is_refused(config, monkeypatch):
+    on('cpu', monkeypatch)
+    with pytest.raises(W2SError, match='--amp needs an accelerator'):
+        configure([str(config), '--amp'])
+
+
+def test_amp(config, monkeypatch):
+    on('cuda', monkeypatch)
+    cfg = configure([str(config), '--amp'])
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    assert cfg.optim_wrapper.loss_scale == 'dynamic'
+    kept = configure([str(config), '--amp', '--cfg-options', 'optim_wrapper.loss_scale=512.'])
+    assert kept.optim_wrapper.loss_scale == 512
+
+
+def test_auto_scale_lr(config):
+    with pytest.raises(W2SError, match=r'auto_scale_lr=dict\(base_batch_size'):
+        configure([str(config), '--auto-scale-lr'])
+    options = ['--cfg-options', 'auto_scale_lr.base_batch_size=16']
+    assert configure([str(config), '--auto-scale-lr', *options]).auto_scale_lr.enable
+    assert 'enable' not in configure([str(config), *options]).auto_scale_lr
+
+
+def test_resume(config, tmp_path):
+    (tmp_path / 'run').mkdir()
+    cfg = configure([str(config), '--work-dir', 'run', '--resume'])
+    assert cfg.resume is True and cfg.load_from is None
+    with pytest.raises(W2SError, match='Nothing to resume'):
+        configure([str(config), '--work-dir', 'no_run', '--resume'])
+    with pytest.raises(W2SError, match=r'nothing\.pth'):
+        configure([str(config), '--work-dir', 'run', '--resume', 'nothing.pth'])
+    assert not list((tmp_path / 'run').iterdir())
+
+
+def test_config_that_is_not_there(config):
+    with pytest.raises(W2SError, match=r'Config not found: nothing\.py'):
+        configure(['nothing.py'])
+
+
+def test_data_that_is_not_there(config, tmp_path):
+    (tmp_path / 'a.json').unlink()
+    with pytest.raises(W2SError, match=r'a\.json is not there\. Type this: make data'):
+        configure([str(config)])
+    assert not (tmp_path / 'work_dirs').exists()
+
+
+def test_command_shows_the_message_without_a_traceback(config, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['train.py', 'nothing.py'])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    shown = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert shown.startswith('\nerror: Config not found: nothing.py')
+    assert 'Traceback' not in shown
+
+
+@pytest.mark.parametrize(
+    ('raised', 'code', 'shown'),
+    [(W2SError('mend this'), 2, 'error: mend this'), (KeyboardInterrupt(), 130, '--resume')],
+)
+def test_ends_of_a_command(raised, code, shown, monkeypatch, capsys):
+    def command():
+        raise raised
+
+    with pytest.raises(SystemExit) as stopped:
+        cli.run_command(command)
+    assert stopped.value.code == code
+    assert shown in capsys.readouterr().err
+
+
+def test_other_errors_keep_their_traceback():
+    def command():
+        raise KeyError('a bug')
+
+    with pytest.raises(KeyError):
+        cli.run_command(command)
+
+
+def test_without_the_stack_one_clear_message_and_no_traceback():
+    root = Path(__file__).parents[2]
+    code = (
+        'import sys; '
+        "hidden = ('torch', 'mmengine', 'mmcv'); "
+        'import importlib.util as u; find = u.find_spec; '
+        'u.find_spec = lambda name, *a: None if name in hidden else find(name, *a); '
+        'sys.modules.update(dict.fromkeys(hidden)); '
+        'from w2s_mm.commands.train import main; main()'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=root, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert 'Traceback' not in done.stderr
+    assert all(f'{name}: not found' in done.stderr for name in ('torch', 'mmengine', 'mmcv'))
+
+
+@pytest.mark.parametrize(
+    ('package', 'text'),
+    [
+        ('diffusers', "custom_imports = dict(imports=['w2s_mm.generation', 'no.such.module'])"),
+        ('mmdet', "_base_ = 'mmdet::_base_/models/retinanet_r50_fpn.py'"),
+        ('mmdet', "default_scope = 'mmdet'"),
+        ('mmpretrain', "_base_ = 'mmpretrain::_base_/default_runtime.py'"),
+    ],
+)
+def test_what_a_configs_task_needs_is_named_before_it_is_imported(
+    package, text, tmp_path, monkeypatch
+):
+    path = tmp_path / 'mine.py'
+    path.write_text(text)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        'importlib.util.find_spec', lambda name, *a: None if name == package else find(name, *a)
+    )
+    monkeypatch.setattr(
+        'mmengine.config.config.is_installed', lambda name: name != package, raising=True
+    )
+    with pytest.raises(W2SError, match=f'{package}: not found'):
+        configure([str(path)])
+
+
+def test_what_needs_no_mmdet_does_not_wait_for_it():
+    code = (
+        'import sys; from w2s_mm.commands.train import configure; '
+        "configure(['configs/digits/ddpm_baseline.py']); "
+        "sys.exit('mmdet' in sys.modules)"
+    )
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, '-c', code], cwd=root, timeout=120).returncode == 0

@@ -1,0 +1,42 @@
+import pytest
+import torch
+from torch import nn
+
+from w2s_mm.core.guard import SILENCE, all_finite, silenced_unless
+
+CPU = torch.device('cpu')
+BAD = (float('nan'), float('inf'), -float('inf'))
+
+
+def nested(value=0.0, dtype=torch.float32):
+    """Levels, a stage, a number that is no float, and who gave them, as answers have them."""
+    last = torch.tensor([1.0, value], dtype=dtype)
+    return ([torch.zeros(2, 3), last], {'rois': torch.arange(3), 'none': None}, nn.Identity())
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+def test_finite_everywhere(dtype):
+    assert all_finite(nested(dtype=dtype), CPU)
+    for value in BAD:
+        assert not all_finite(nested(value, dtype), CPU)
+
+
+def test_nothing_to_look_at_is_finite():
+    assert all_finite((), CPU)
+    assert all_finite([torch.arange(3)], CPU)
+    assert all_finite([torch.zeros(0, 4)], CPU)
+
+
+def test_silence_replaces_every_number_and_nothing_else():
+    answer = nested(float('nan'))
+    levels, rest, head = silenced_unless(torch.tensor(False), answer)
+    assert all((level == SILENCE).all() for level in levels)
+    assert torch.equal(rest['rois'], torch.arange(3)) and rest['none'] is None
+    assert head is answer[-1]
+    assert torch.tensor(SILENCE).sigmoid() < 1e-6  # no prior is confident
+
+
+def test_a_finite_answer_stays_as_it_is():
+    answer = nested(2.0)
+    levels, _, _ = silenced_unless(torch.tensor(True), answer)
+    assert all(torch.equal(a, b) for a, b in zip(levels, answer[0], strict=True))

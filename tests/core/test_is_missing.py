@@ -1,8 +1,0 @@
-from w2s_mm.core.files import is_missing
-
-
-def test_a_path_without_a_file_is_missing_and_an_address_is_not(tmp_path):
-    there = tmp_path / 'a.pth'
-    there.write_text('')
-    assert not is_missing(str(there)) and is_missing(str(tmp_path / 'b.pth'))
-    assert is_missing(str(tmp_path)) and not is_missing('https://x.example/b.pth')

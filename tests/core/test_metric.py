@@ -1,0 +1,63 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from w2s_mm.core.metric import first_at, sustained_at
+
+NAN = math.nan
+values = st.lists(st.floats(0, 1) | st.just(NAN), max_size=30)
+thresholds = st.floats(0.1, 0.9)
+
+
+@pytest.mark.parametrize(
+    ('curve', 'rule', 'expected'),
+    [
+        ([0.1, 0.2, 0.1], 'greater', 1),
+        ([0.3], 'greater', 0),
+        ([0.1, 0.19], 'greater', None),
+        ([], 'greater', None),
+        ([0.5, 0.2, 0.1], 'less', 1),
+        ([0.5, 0.21], 'less', None),
+        ([NAN, 0.3], 'greater', 1),
+        ([NAN, NAN], 'less', None),
+    ],
+)
+def test_first_at_is_the_first_evaluation_at_or_beyond_the_target(curve, rule, expected):
+    assert first_at(curve, 0.2, rule) == expected
+
+
+@pytest.mark.parametrize(
+    ('curve', 'k', 'expected'),
+    [
+        ([0.3, 0.1, 0.3, 0.3], 2, 2),
+        ([0.3, 0.3, 0.1], 2, 0),
+        ([0.3, 0.1, 0.3], 2, None),
+        ([0.3, NAN, 0.3, 0.3, 0.3], 3, 2),
+        ([0.3, 0.3], 3, None),
+    ],
+)
+def test_sustained_at_is_where_the_first_long_enough_row_begins(curve, k, expected):
+    assert sustained_at(curve, 0.2, 'greater', k) == expected
+
+
+@given(values, thresholds, st.integers(1, 4))
+def test_sustained_at_begins_k_hits_and_none_begin_before(curve, tau, k):
+    index = sustained_at(curve, tau, 'greater', k)
+    begins = [
+        i for i in range(len(curve) - k + 1) if all(value >= tau for value in curve[i : i + k])
+    ]
+    assert index == (begins[0] if begins else None)
+
+
+@given(values, thresholds, st.integers(1, 4))
+def test_lower_is_better_mirrors_higher_is_better(curve, tau, k):
+    mirrored = [-value for value in curve]
+    assert sustained_at(curve, tau, 'less', k) == sustained_at(mirrored, -tau, 'greater', k)
+
+
+@given(values, thresholds, st.integers(1, 4))
+def test_a_sustained_crossing_is_never_sooner_than_the_first(curve, tau, k):
+    first, sustained = first_at(curve, tau, 'greater'), sustained_at(curve, tau, 'greater', k)
+    assert sustained is None or (first is not None and first <= sustained)

@@ -1,0 +1,266 @@
+import copy
+import logging
+
+import pytest
+import torch
+from torch.utils._pytree import tree_map
+
+from w2s_mm.core.student import MAX_DROPPED
+from w2s_mm.core.teacher import FrozenTeacher
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.rng import rng_state
+
+
+@pytest.fixture
+def plain(retinanet, build):
+    torch.manual_seed(0)
+    return build(retinanet()).train()
+
+
+@pytest.fixture
+def never_built(monkeypatch):
+    def refuse(self):
+        raise AssertionError('the teacher was built')
+
+    monkeypatch.setattr(FrozenTeacher, 'load', refuse)
+
+
+def flat(losses):
+    """Losses as tensors; MMDetection gives some as one a level."""
+    return {
+        name: torch.stack(value) if isinstance(value, list) else value
+        for name, value in losses.items()
+    }
+
+
+def total(model, losses):
+    return model.parse_losses(losses)[0]
+
+
+def step(model, batch):
+    """Losses, gradients, buffers and generator state after one forward and backward pass."""
+    losses = model.loss(*batch)
+    total(model, losses).backward()
+    return {
+        **{f'loss {name}': value.detach() for name, value in flat(losses).items()},
+        **{f'grad {name}': p.grad for name, p in model.named_parameters() if p.grad is not None},
+        **{f'buffer {name}': b for name, b in model.named_buffers()},
+        'rng torch': rng_state()['torch'],
+        'rng numpy': rng_state()['numpy'][1],
+    }
+
+
+def assert_bitwise(left, right):
+    assert left.keys() == right.keys()
+    for name in left:
+        assert torch.equal(left[name], right[name]), name
+
+
+def test_built_with_the_plain_models_random_numbers(make_student, plain):
+    after_plain = torch.get_rng_state()
+    student = make_student()
+    assert torch.equal(torch.get_rng_state(), after_plain)
+    assert_bitwise(student.state_dict(), plain.state_dict())
+
+
+@pytest.mark.parametrize('push', [None, 0.0, 'gamma'])
+def test_weight_zero_is_bitwise_the_plain_model(push, make_student, plain, make_batch, never_built):
+    student = make_student(gamma=0.0 if push == 'gamma' else 1.0)
+    if push is not None:
+        student.set_distillation(3.0 if push == 'gamma' else 0.0, 2.0)
+    assert not student.distilling
+    torch.manual_seed(3)
+    expected = step(plain, make_batch(plain))
+    torch.manual_seed(3)
+    assert_bitwise(step(student, make_batch(student)), expected)
+
+
+def test_own_losses_buffers_and_rng_stay_bitwise_while_distilling(make_student, plain, make_batch):
+    student = make_student()
+    student.set_distillation(1.0, 2.0)
+    torch.manual_seed(3)
+    expected = step(plain, make_batch(plain))
+    torch.manual_seed(3)
+    found = step(student, make_batch(student))
+    kept = [name for name in expected if not name.startswith('grad ')]
+    assert_bitwise({name: found[name] for name in kept}, {name: expected[name] for name in kept})
+    assert set(found) - set(expected) == {'loss loss_distill_cls', 'loss loss_distill_bbox'}
+
+
+def test_checkpoints_load_strictly_both_ways(make_student, plain):
+    student = make_student()
+    student.prepare_teacher()
+    plain.load_state_dict(student.state_dict(), strict=True)
+    student.load_state_dict(plain.state_dict(), strict=True)
+
+
+@pytest.mark.parametrize(('gamma', 'weight'), [(1.0, 0.5), (2.0, 1.0), (0.5, 6.0)])
+def test_terms_scale_with_gamma_and_weight(gamma, weight, make_student, make_teacher, make_batch):
+    arguments = make_teacher()
+    unit, scaled = make_student(teacher=arguments), make_student(teacher=arguments, gamma=gamma)
+    unit.set_distillation(1.0, 2.0)
+    scaled.set_distillation(weight, 2.0)
+    ones, found = unit.loss(*make_batch(unit)), scaled.loss(*make_batch(scaled))
+    for name in ('loss_distill_cls', 'loss_distill_bbox'):
+        assert ones[name] > 0
+        torch.testing.assert_close(found[name], gamma * weight * ones[name])
+
+
+def test_terms_follow_the_temperature(make_student, make_batch):
+    student = make_student()
+    values = []
+    for temperature in (1.0, 2.0):
+        student.set_distillation(1.0, temperature)
+        values.append(student.loss(*make_batch(student))['loss_distill_cls'])
+    assert values[0] != values[1]
+
+
+def test_gradient_of_the_total_is_the_sum_of_the_two(make_student, make_batch):
+    """lambda scales the distillation gradient; the base gradient is not touched."""
+    student = make_student()
+
+    def gradient(weight):
+        student.zero_grad()
+        student.set_distillation(weight, 2.0)
+        student.eval()  # no BatchNorm statistics between the calls
+        total(student, student.loss(*batch)).backward()
+        return torch.cat([p.grad.flatten() for p in student.parameters() if p.grad is not None])
+
+    batch = make_batch(student)
+    base, one, three = gradient(0.0), gradient(1.0), gradient(3.0)
+    assert (one - base).abs().max() > 1e-3
+    torch.testing.assert_close(three - base, 3 * (one - base), rtol=1e-3, atol=1e-4)
+
+
+def test_every_term_is_in_the_total_and_nothing_else(make_student, make_batch):
+    student = make_student()
+    student.set_distillation(2.0, 2.0)
+    losses = student.loss(*make_batch(student))
+    summed = sum(value.sum() for value in flat(losses).values())
+    torch.testing.assert_close(total(student, losses), summed)
+    assert all(name.startswith('loss_') for name in losses)
+
+
+def test_predicting_never_builds_the_teacher(make_student, make_raw, never_built):
+    student = make_student().eval()
+    student.set_distillation(1.0, 2.0)
+    results = student.test_step(make_raw())
+    assert len(results) == 2 and 'pred_instances' in results[0]
+
+
+def test_teacher_is_used_only_while_distilling(make_student, make_batch):
+    student = make_student()
+    student.prepare_teacher()
+    student.set_distillation(1.0, 2.0)
+    student.loss(*make_batch(student))
+    student.set_distillation(0.0, 2.0)
+    student.teacher.release()
+    student.loss(*make_batch(student))
+    student.set_distillation(1.0, 2.0)
+    with pytest.raises(W2SError, match='released'):
+        student.loss(*make_batch(student))
+
+
+def test_no_recording_hooks_stay_behind(make_student, make_batch):
+    student = make_student()
+    student.set_distillation(1.0, 2.0)
+    student.loss(*make_batch(student))
+    assert not any(module._forward_hooks for module in student.modules())
+
+
+@pytest.mark.parametrize('gamma', [-1.0, float('nan')])
+def test_bad_gamma_is_named(gamma, make_student):
+    with pytest.raises(W2SError, match=rf'model\.gamma is {gamma}'):
+        make_student(gamma=gamma)
+
+
+@pytest.fixture
+def spoil(monkeypatch):
+    """``heal = spoil(student, value)``: from here on its teacher's answers hold one ``value``."""
+
+    def spoil_answers(student, value):
+        ask = student.distill_head.ask
+
+        def spoiled(*args):
+            return tree_map(put, ask(*args))
+
+        def put(leaf):
+            if isinstance(leaf, torch.Tensor):
+                leaf = leaf.clone()
+                leaf[(0,) * leaf.dim()] = value
+            return leaf
+
+        monkeypatch.setattr(student.distill_head, 'ask', spoiled)
+        return lambda: monkeypatch.setattr(student.distill_head, 'ask', ask)
+
+    return spoil_answers
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    said = []
+
+    def keep(message, logger, level):
+        assert level == logging.WARNING
+        said.append(message)
+
+    monkeypatch.setattr('w2s_mm.core.student.print_log', keep)
+    return said
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
+def test_an_answer_that_is_not_finite_leaves_the_baselines_loss_and_gradients(
+    value, make_student, plain, make_batch, spoil
+):
+    student = make_student()
+    student.set_distillation(1.0, 2.0)
+    spoil(student, value)
+    found = step(student, make_batch(student))
+    for name in ('loss loss_distill_cls', 'loss loss_distill_bbox'):
+        assert found.pop(name) == 0
+    assert_bitwise(found, step(plain, make_batch(plain)))
+
+
+def test_an_answer_that_is_dropped_is_warned_of_at_the_next_iteration(
+    make_student, make_batch, spoil, warnings
+):
+    student = make_student()
+    student.set_distillation(1.0, 2.0)
+    heal = spoil(student, float('nan'))
+    student.loss(*make_batch(student))
+    heal()
+    assert not warnings
+    losses = student.loss(*make_batch(student))
+    assert losses['loss_distill_cls'] > 0
+    assert len(warnings) == 1 and 'dropped (1 in a row' in warnings[0]
+    student.loss(*make_batch(student))
+    assert len(warnings) == 1
+
+
+def test_too_many_dropped_answers_in_a_row_are_an_error(make_student, make_batch, spoil, warnings):
+    student = make_student()
+    student.set_distillation(1.0, 2.0)
+    batch = make_batch(student)
+    for _ in range(2):  # never so many in a row
+        heal = spoil(student, float('nan'))
+        for _ in range(MAX_DROPPED - 1):
+            student.loss(*batch)
+        heal()
+        student.loss(*batch)
+    spoil(student, float('nan'))
+    for _ in range(MAX_DROPPED):
+        student.loss(*batch)
+    with pytest.raises(W2SError, match=rf'NaN or infinity {MAX_DROPPED} times in a row.*test\.py'):
+        student.loss(*batch)
+    assert len(warnings) == 3 * (MAX_DROPPED - 1)
+
+
+def test_a_finite_answer_is_passed_on_bit_by_bit(make_student, make_batch, monkeypatch):
+    student = make_student()
+    twin = copy.deepcopy(student)
+    for model in (student, twin):
+        model.set_distillation(1.0, 2.0)
+    monkeypatch.setattr('w2s_mm.core.student.silenced_unless', lambda finite, answer: answer)
+    expected = step(student, make_batch(student))
+    monkeypatch.undo()
+    assert_bitwise(step(twin, make_batch(twin)), expected)

@@ -1,0 +1,78 @@
+import pytest
+
+from w2s_mm.report import gather
+from w2s_mm.report.evidence import variant_name
+from w2s_mm.utils.errors import W2SError
+
+CURVE = [0.1, 0.22, 0.3]
+
+
+@pytest.mark.parametrize(
+    ('path', 'name'),
+    [
+        ('x/student_seed0', 'student'),
+        ('x/student_12', 'student'),
+        ('x/student-seed-3', 'student'),
+        ('x/student/seed0', 'student'),
+        ('x/student/0', 'student'),
+        ('x/ours', 'ours'),
+    ],
+)
+def test_runs_that_differ_in_their_seed_alone_are_one_variant(path, name):
+    assert variant_name(path) == name
+
+
+def test_variants_and_targets_come_from_the_runs(write_run):
+    dirs = [write_run(f'{n}/seed{s}', CURVE, seed=s) for n in ('a', 'b') for s in (0, 1)]
+    evidence = gather(dirs, [write_run('base', CURVE)])
+    assert [(v.name, len(v.runs)) for v in evidence.variants] == [('a', 2), ('b', 2)]
+    assert evidence.baseline.name == 'base' and evidence.taus == [0.2]
+    assert len(evidence.runs) == 5
+
+
+def test_pairs_that_started_alike_leave_no_note(write_run):
+    ours = write_run('ours', CURVE, record={})
+    assert gather([ours], [write_run('base', CURVE, record={})]).notes == []
+
+
+@pytest.mark.parametrize(
+    ('changed', 'what'),
+    [
+        ({'initial_weights': 'bbbb'}, 'the initial weights: aaaa and bbbb'),
+        ({'batches': ['b1', 'x', 'b3']}, 'the first batches: b1 b2 b3 and b1 x b3'),
+    ],
+)
+def test_a_pair_that_started_otherwise_is_refused(write_run, changed, what):
+    ours = write_run('ours', CURVE, record=changed)
+    with pytest.raises(W2SError, match=rf'base and .*ours \(seed 0\) differ in {what}.*fair pair'):
+        gather([ours], [write_run('base', CURVE, record={})])
+
+
+def test_another_seed_may_start_otherwise(write_run):
+    ours = write_run('ours', CURVE, seed=1, record={'initial_weights': 'bbbb'})
+    assert gather([ours], [write_run('base', CURVE, record={})]).notes == []
+
+
+@pytest.mark.parametrize('record', [None, {'initial_weights': None, 'resumed': True}])
+def test_what_cannot_be_checked_is_said(write_run, record):
+    ours = write_run('ours', CURVE, record=record)
+    (note,) = gather([ours], [write_run('base', CURVE, record={})]).notes
+    assert note.startswith('Not checked by fingerprints') and 'seed 0' in note
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'iters', 'seconds'),
+    [('iter_60.pth', 60, 6), ('epoch_1.pth', 80, 8), ('best.pth', 120, 12)],
+)
+def test_the_teacher_costs_what_its_run_took_up_to_the_checkpoint(
+    write_run, checkpoint, iters, seconds
+):
+    teacher = write_run('weak', CURVE)
+    told = {'teacher': {'checkpoint': str(teacher / checkpoint), 'fingerprint': 'f'}}
+    (cost,) = gather([write_run('ours', CURVE, record=told)]).teachers
+    assert (cost.name, cost.iters, cost.train_seconds) == ('weak', iters, seconds)
+
+
+def test_a_teacher_without_a_run_costs_nothing_that_is_known(write_run, tmp_path):
+    told = {'teacher': {'checkpoint': str(tmp_path / 'x.pth'), 'fingerprint': 'f'}}
+    assert gather([write_run('ours', CURVE, record=told)]).teachers == []

@@ -1,0 +1,266 @@
+import builtins
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from torch import nn
+
+from w2s_mm.utils.checkpoint import load_checkpoint, load_weights, named
+from w2s_mm.utils.errors import W2SError
+
+STATE = {'weight': torch.arange(6.0).reshape(2, 3), 'steps': torch.tensor(7)}
+
+
+class CreatesFile:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return builtins.open, (self.path, 'w')
+
+
+class OldStyle:
+    """An object beside the weights, as old training codes saved them."""
+
+
+def same(state):
+    return state.keys() == STATE.keys() and all(torch.equal(state[k], STATE[k]) for k in STATE)
+
+
+def save(path, content, **kwargs):
+    torch.save(content, path, **kwargs)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    'content', [STATE, {'state_dict': STATE}, {'model': STATE, 'epoch': 3}], ids=repr
+)
+def test_weights_are_found_where_people_put_them(tmp_path, content):
+    assert same(load_checkpoint(save(tmp_path / 'c.pth', content))['state_dict'])
+
+
+def test_file_format_before_torch_1_6(tmp_path):
+    path = save(tmp_path / 'c.pth', STATE, _use_new_zipfile_serialization=False)
+    assert same(load_checkpoint(path)['state_dict'])
+
+
+def test_safetensors(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file(STATE, tmp_path / 'c.safetensors')
+    assert same(load_checkpoint(str(tmp_path / 'c.safetensors'))['state_dict'])
+
+
+def test_mmengine_checkpoint_loads_without_running_code(tmp_path):
+    hub = MessageHub.get_instance('test_mmengine_checkpoint')
+    for step in range(3):
+        hub.update_scalar('train/loss', np.float64(step))
+        hub.update_scalar('train/lr', torch.tensor(0.1))
+    hub.update_info('iter', np.int64(3))
+    optimizer = torch.optim.AdamW(nn.Linear(2, 2).parameters())
+    content = {
+        'meta': {'epoch': np.int64(1), 'dataset_meta': {'classes': ('a', 'b')}, 'time': 'today'},
+        'state_dict': STATE,
+        'message_hub': hub.state_dict(),
+        'optimizer': optimizer.state_dict(),
+        'best': np.float32(0.5),
+        'flag': np.bool_(True),
+        'curve': np.arange(4.0),
+    }
+    loaded = load_checkpoint(save(tmp_path / 'c.pth', content))
+    assert same(loaded['state_dict'])
+    assert loaded['meta']['dataset_meta']['classes'] == ('a', 'b')
+    assert loaded['best'] == np.float32(0.5)
+    np.testing.assert_array_equal(loaded['curve'], content['curve'])
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_hidden_code_is_refused_and_does_not_run(tmp_path, zipped):
+    trap = tmp_path / 'trap'
+    content = {'state_dict': STATE, 'meta': CreatesFile(trap)}
+    path = save(tmp_path / 'c.pth', content, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(W2SError, match='run code') as refusal:
+        load_checkpoint(path)
+    assert not trap.exists()
+    assert f'{builtins.open.__module__}.open' in str(refusal.value)
+    assert 'weights_only=False' in str(refusal.value)
+    assert 'safe_globals' not in str(refusal.value)  # torch's advice, not ours
+
+
+def test_getattr_in_a_checkpoint_reaches_nothing(tmp_path):
+    class Reaches:
+        def __reduce__(self):
+            return getattr, (torch.Tensor, 'add')
+
+    content = {'state_dict': STATE, 'meta': Reaches()}
+    assert load_checkpoint(save(tmp_path / 'c.pth', content))['meta'] is None
+
+
+def test_old_file_loads_when_trusted(tmp_path):
+    path = save(tmp_path / 'c.pth', {'state_dict': STATE, 'args': OldStyle()})
+    with pytest.raises(W2SError, match=r'OldStyle.*weights_only=False'):
+        load_checkpoint(path)
+    assert isinstance(load_checkpoint(path, weights_only=False)['args'], OldStyle)
+
+
+@pytest.mark.parametrize('extra', [np.array(['a', 'b']), np.float16(1)], ids=['str', 'float16'])
+def test_unusual_numpy_data_is_no_damage(tmp_path, extra):
+    """It loads, or the message says how to load it; the file is whole."""
+    path = save(tmp_path / 'c.pth', {'state_dict': STATE, 'extra': extra})
+    try:
+        load_checkpoint(path)
+    except W2SError as refusal:
+        assert 'weights_only=False' in str(refusal)
+        assert 'truncated' not in str(refusal)
+
+
+@pytest.mark.parametrize('weights_only', [True, False])
+@pytest.mark.parametrize('zipped', [True, False])
+def test_truncated_file(tmp_path, weights_only, zipped):
+    path = tmp_path / 'c.pth'
+    weights = {f'layer{i}.weight': torch.ones(20, 20) for i in range(20)}
+    save(path, {'state_dict': weights}, _use_new_zipfile_serialization=zipped)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(W2SError, match=r'bytes.*truncated'):
+        load_checkpoint(str(path), weights_only=weights_only)
+
+
+@pytest.mark.parametrize('weights_only', [True, False])
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+@pytest.mark.parametrize(
+    'content',
+    [b'', b'hello\n' * 50, b'<!DOCTYPE html><html>Not Found</html>', bytes(range(256)) * 4],
+    ids=['empty', 'text', 'web page', 'noise'],
+)
+def test_not_a_checkpoint(tmp_path, content, suffix, weights_only):
+    path = tmp_path / f'c.{suffix}'
+    path.write_bytes(content)
+    with pytest.raises(W2SError, match='not a checkpoint') as refusal:
+        load_checkpoint(str(path), weights_only=weights_only)
+    assert str(path) in str(refusal.value)
+    assert f'{len(content):,} bytes' in str(refusal.value)
+
+
+def test_plain_pickle_is_not_a_checkpoint(tmp_path):
+    path = tmp_path / 'c.pkl'
+    path.write_bytes(pickle.dumps({'state_dict': {'weight': np.ones(2)}}))
+    with pytest.raises(W2SError, match='not a checkpoint'):
+        load_checkpoint(str(path))
+
+
+def test_absent_file_is_named(tmp_path):
+    with pytest.raises(W2SError, match=r'not found: .*nothing\.pth'):
+        load_checkpoint(str(tmp_path / 'nothing.pth'))
+
+
+def test_unreachable_address_is_named():
+    with pytest.raises(W2SError, match=r'http://127\.0\.0\.1:1/c\.pth could not be fetched'):
+        load_checkpoint('http://127.0.0.1:1/c.pth')
+
+
+@pytest.mark.parametrize('address', ['nonsense://c.pth', 'torchvision://no_such_model'])
+def test_address_nobody_understands_is_named(address):
+    with pytest.raises(W2SError, match=address):
+        load_checkpoint(address)
+
+
+def test_web_address_is_fetched_once(tmp_path, monkeypatch):
+    fetched = []
+
+    def download(source, target):
+        fetched.append(source)
+        save(target, STATE)
+
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    for _ in range(2):
+        assert same(load_checkpoint('https://example.org/a/c.pth')['state_dict'])
+    assert fetched == ['https://example.org/a/c.pth']
+
+
+def test_two_addresses_with_one_file_name_are_two_files(tmp_path, monkeypatch):
+    def download(source, target):
+        save(target, {source: STATE['steps']})
+
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    for address in ('https://example.org/a/epoch_12.pth', 'https://example.org/b/epoch_12.pth'):
+        assert list(load_checkpoint(address)['state_dict']) == [address]
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        [1, 2],
+        {},
+        {'state_dict': {}},
+        {'state_dict': [torch.ones(1)]},
+        {'model': 'retinanet', 'epoch': 3},
+        {'epoch': 3},
+    ],
+    ids=repr,
+)
+def test_no_weights_inside(tmp_path, content):
+    with pytest.raises(W2SError, match=r'no state dict|expected a dict') as refusal:
+        load_checkpoint(save(tmp_path / 'c.pth', content))
+    assert 'c.pth' in str(refusal.value)
+
+
+def test_whole_module_inside(tmp_path):
+    path = save(tmp_path / 'c.pth', {'model': nn.Linear(1, 1)})
+    with pytest.raises(W2SError, match='no state dict'):
+        load_checkpoint(path, weights_only=False)
+
+
+def net():
+    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+
+
+def test_weights_go_in_whole():
+    source, target = net(), net()
+    load_weights(target, source.state_dict(), 'c.pth')
+    for name, value in target.state_dict().items():
+        assert torch.equal(value, source.state_dict()[name])
+
+
+def test_prefix_of_a_ddp_wrapper_is_dropped():
+    source, target = net(), net()
+    load_weights(target, {f'module.{k}': v for k, v in source.state_dict().items()}, 'c.pth')
+    assert torch.equal(target[0].weight, source[0].weight)
+
+
+def test_batch_counters_may_be_missing_as_in_torchvisions_files():
+    source, target = net(), net()
+    state = source.state_dict()
+    del state['1.num_batches_tracked']
+    load_weights(target, state, 'c.pth')
+    assert torch.equal(target[0].weight, source[0].weight)
+
+
+def test_every_disagreement_is_named_and_nothing_is_loaded():
+    target = net()
+    before = copy.deepcopy(target.state_dict())
+    state = net().state_dict()
+    del state['0.bias']
+    state['head.weight'] = torch.ones(1)
+    state['0.weight'] = torch.ones(5, 2)
+    with pytest.raises(W2SError) as refusal:
+        load_weights(target, state, 'c.pth')
+    message = str(refusal.value)
+    assert 'c.pth' in message and 'Sequential' in message
+    assert '1 missing in the file: 0.bias' in message
+    assert '1 unexpected in the file: head.weight' in message
+    assert '0.weight: file (5, 2), model (3, 2)' in message
+    for name, value in target.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_long_lists_are_cut():
+    assert named(list('abc')) == 'a, b, c'
+    assert named([str(i) for i in range(10)]) == '0, 1, 2, 3, 4, 5, 6, 7 and 2 more'

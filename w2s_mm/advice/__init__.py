@@ -1,0 +1,1 @@
+"""Is this teacher suitable: the operating band, CKA, diagnosis."""

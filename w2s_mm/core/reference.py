@@ -1,0 +1,171 @@
+"""The teacher's metric on the student's validation set, measured once (Algorithm 1, step 1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
+from mmengine.hooks import Hook
+from torch import nn
+
+from w2s_mm.core.distill_head import DistillHead
+from w2s_mm.core.tape import Tape, record
+from w2s_mm.utils.files import write_json
+from w2s_mm.utils.mm import evaluating
+from w2s_mm.utils.rng import preserved_rng
+
+FILE = 'teacher_reference.json'
+
+
+class Measurement(NamedTuple):
+    """What one evaluation of a teacher gave.
+
+    Attributes:
+        metrics: Every metric that the evaluator reports.
+        entropy: Mean entropy of its answers in nats; None where it gave none, or was not asked.
+        answers: How many answers that is.
+    """
+
+    metrics: dict[str, float]
+    entropy: float | None = None
+    answers: int = 0
+
+
+class _Progress(Hook):
+    """Says where the evaluation is, every few seconds."""
+
+    def __init__(self, say: Callable[[str], None], seconds: float = 10.0) -> None:
+        self.say = say
+        self.seconds = seconds
+        self._last = time.monotonic()
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        now = time.monotonic()
+        if now - self._last >= self.seconds:
+            self._last = now
+            total = len(runner.val_dataloader)
+            self.say(f'Teacher evaluation [{batch_idx + 1}/{total}]')
+
+
+class _Entropy(Hook):
+    """Sums up the entropy of a model's recorded answers, batch by batch."""
+
+    def __init__(self, head: DistillHead | None, model: nn.Module, tape: Tape) -> None:
+        self._head, self._model, self._tape = head, model, tape
+        self._sum, self._count = 0.0, 0
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        if self._head is None:
+            return
+        if all(self._tape.values()):  # a detector without proposals does not ask its box head
+            entropy = self._head.entropy(self._model, self._tape).detach().cpu().double()
+            self._sum += float(entropy.sum())
+            self._count += len(entropy)
+        for calls in self._tape.values():
+            calls.clear()
+
+    def result(self) -> tuple[float | None, int]:
+        """Mean and number of the answers of all processes."""
+        parts = all_gather_object((self._sum, self._count))
+        total, count = (sum(column) for column in zip(*parts, strict=True))
+        return (total / count if count and math.isfinite(total) else None), count
+
+
+@contextmanager
+def _in_place_of_student(runner: Any, model: nn.Module, hooks: Sequence[Hook]) -> Iterator[None]:
+    """Let the runner's validation loop run ``model``, unseen by the run's hooks and its RNG."""
+    with evaluating(runner, model, hooks), preserved_rng():
+        yield
+
+
+def measure_reference(runner: Any, teacher: nn.Module, fingerprint: str) -> dict[str, float]:
+    """Evaluate the teacher with the student's validation loop and evaluator.
+
+    The result is kept in the work directory, keyed by the teacher's weights and configuration and
+    by the validation set, so that resuming or repeating a run does not measure again.
+
+    Args:
+        runner: The student's runner.
+        teacher: The frozen model.
+        fingerprint: Hash of its weights and configuration.
+
+    Returns:
+        Every metric that the evaluator reports.
+    """
+    path = Path(runner.work_dir) / FILE
+    return measure(runner, teacher, fingerprint, path, say=runner.logger.info).metrics
+
+
+def measure(
+    runner: Any,
+    teacher: nn.Module,
+    fingerprint: str,
+    path: Path,
+    *,
+    say: Callable[[str], None],
+    head: DistillHead | None = None,
+) -> Measurement:
+    """What :func:`measure_reference` does, kept in ``path``.
+
+    Args:
+        runner: The student's runner.
+        teacher: The frozen model.
+        fingerprint: Hash of its weights and configuration.
+        path: File that keeps the result.
+        say: Takes a line of progress.
+        head: Also gives the entropy of the teacher's answers; None leaves that out.
+    """
+    key = _key(runner, fingerprint, head)
+    shared: list[dict[str, Any] | None] = [None]
+    if is_main_process() and path.is_file():
+        kept = json.loads(path.read_text())
+        if kept.pop('key', None) == key:
+            shared = [kept]
+    broadcast_object_list(shared)
+    if shared[0] is not None:
+        say(f'Teacher reference taken from {path}.')
+        return Measurement(**shared[0])
+    say('Measuring the teacher on the validation set, once.')
+    with record(teacher, head.taps(teacher) if head else ()) as tape:
+        entropy = _Entropy(head, teacher, tape)
+        with _in_place_of_student(runner, teacher, (_Progress(say), entropy)):
+            metrics = runner.val_loop.run()
+    metrics = {name: float(value) for name, value in metrics.items()}
+    measured = Measurement(metrics, *entropy.result())
+    if is_main_process():
+        write_json(path, {'key': key, **measured._asdict()})
+    return measured
+
+
+def probe_metric_names(runner: Any, teacher: nn.Module) -> list[str]:
+    """Names of the metrics, from one batch; empty where a batch is too little to tell."""
+    loop = runner.val_loop
+    with _in_place_of_student(runner, teacher, ()):
+        batch = next(iter(loop.dataloader))
+        loop.run_iter(0, batch)
+        return sorted(loop.evaluator.evaluate(len(loop.dataloader.dataset)) or {})
+
+
+def _key(runner: Any, fingerprint: str, head: DistillHead | None) -> str:
+    cfg = runner.cfg
+    # 2: since then the teacher is measured contiguous.
+    parts = [2, fingerprint, len(runner.val_dataloader.dataset)]
+    parts += [cfg.get(name) for name in ('val_dataloader', 'val_evaluator', 'val_cfg')]
+    if head is not None:
+        parts.append(cfg.model.distill_head)
+    digest = hashlib.sha256(repr(parts).encode())
+    annotations = Path(str(getattr(runner.val_dataloader.dataset, 'ann_file', '')))
+    if annotations.is_file():
+        digest.update(annotations.read_bytes())
+    return digest.hexdigest()

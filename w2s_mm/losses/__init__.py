@@ -1,0 +1,1 @@
+"""Distillation losses: ``(pred, target, weight, avg_factor)``, one signal a file."""

@@ -1,0 +1,182 @@
+"""first@tau of runs, paired by seed, with the runs that never arrive kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from w2s_mm.utils.errors import W2SError
+
+from .bootstrap import bootstrap_median
+from .curves import mean_run
+from .runs import Clock, Run
+from .timing import Crossing, Speedup, crossing, median_speedup, speedup
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One seed: the baseline and ours, either of which may be missing."""
+
+    seed: int | None
+    baseline: Run | None
+    ours: Run | None
+    baseline_at: Crossing | None
+    ours_at: Crossing | None
+    speedup: Speedup | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All pairs at one target.
+
+    Attributes:
+        metric: Name of the metric.
+        tau: The target.
+        clock: What times are counted in.
+        hits_in_a_row: 1, or the ``k`` of a sustained crossing.
+        pairs: One a seed, in the order of the seeds.
+        median: Of the speedups, or None where no seed has both runs.
+        interval: Bootstrap interval of the median, None for fewer than two pairs.
+        mean: The seed-mean curves of those pairs, compared like a pair (its seed is None); it is
+            the headline. None where no seed has both runs, or there is nothing to compare with.
+        with_baseline: Whether there was anything to compare with.
+        notes: What a reader should know before trusting the figures.
+    """
+
+    metric: str
+    tau: float
+    clock: Clock
+    hits_in_a_row: int
+    pairs: list[Pair]
+    median: Speedup | None
+    interval: Speedup | None
+    mean: Pair | None
+    with_baseline: bool
+    notes: list[str]
+
+
+def compare(
+    runs: Sequence[Run],
+    baselines: Sequence[Run] = (),
+    *,
+    tau: float,
+    clock: Clock = 'iter',
+    sustained: bool = False,
+) -> Comparison:
+    """Pair ``runs`` with ``baselines`` by seed and compare when they reach ``tau``.
+
+    Args:
+        runs: Ours; at least one.
+        baselines: The same training without a teacher. Without any, runs are only measured, and
+            may share seeds.
+        tau: The target, on the scale of the metric in the files.
+        clock: What to count time in.
+        sustained: Count a crossing only when it holds for ``hits_in_a_row`` evaluations.
+
+    Raises:
+        W2SError: The runs measure different things, two on one side share a seed, or ``tau`` is
+            beyond the metric's range.
+    """
+    everyone = [*runs, *baselines]
+    _check_comparable(everyone, tau)
+    by_seed = [_by_seed(runs, 'runs'), _by_seed(baselines, 'baselines')] if baselines else []
+    if by_seed:
+        seeds = sorted({*by_seed[0], *by_seed[1]}, key=lambda seed: (seed is None, seed or 0))
+        couples = [(by_seed[1].get(seed), by_seed[0].get(seed)) for seed in seeds]
+    else:
+        couples = [(None, run) for run in runs]
+
+    pairs = [_pair(base, ours, tau, clock, sustained) for base, ours in couples]
+    both = [pair for pair in pairs if pair.baseline and pair.ours]
+    ratios = [pair.speedup for pair in both if pair.speedup]
+    mean = None
+    if both:
+        sides = [pair.baseline for pair in both], [pair.ours for pair in both]
+        base, ours = (mean_run([run for run in side if run]) for side in sides)
+        mean = _pair(base, ours, tau, clock, sustained)
+    return Comparison(
+        metric=runs[0].metric,
+        tau=tau,
+        clock=clock,
+        hits_in_a_row=runs[0].hits_in_a_row if sustained else 1,
+        pairs=pairs,
+        median=median_speedup(ratios) if ratios else None,
+        interval=bootstrap_median(ratios),
+        mean=mean,
+        with_baseline=bool(baselines),
+        notes=_notes(everyone, pairs, bool(baselines)),
+    )
+
+
+def _pair(
+    baseline: Run | None, ours: Run | None, tau: float, clock: Clock, sustained: bool
+) -> Pair:
+    base_at = crossing(baseline, tau, clock, sustained) if baseline else None
+    ours_at = crossing(ours, tau, clock, sustained) if ours else None
+    ratio = speedup(base_at, ours_at) if base_at and ours_at else None
+    either = ours or baseline
+    return Pair(either.seed if either else None, baseline, ours, base_at, ours_at, ratio)
+
+
+def _check_comparable(runs: Sequence[Run], tau: float) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        for what in ('metric', 'rule', 'hits_in_a_row'):
+            if getattr(run, what) != getattr(first, what):
+                raise W2SError(
+                    f'Runs that are compared must agree in {what}: {first.path} has '
+                    f'{getattr(first, what)!r}, {run.path} has {getattr(run, what)!r}.'
+                )
+    for run in runs[1:]:
+        _check_same_grid(first, run)
+    if not math.isfinite(tau) or ('mAP' in first.metric and not 0 < tau <= 1):
+        raise W2SError(
+            f'tau is {tau:g}, but {first.metric} lies between 0 and 1. '
+            'For an AP of 20 type: --tau 0.2'
+        )
+
+
+def _check_same_grid(one: Run, other: Run) -> None:
+    """The same validations as far as both have come; the last may be that of an early end.
+
+    first@tau can only be as early as a validation: on another grid it is another quantity.
+    """
+    grids = [[point['iter'] for point in run.history] for run in (one, other)]
+    both = min(map(len, grids))
+    both = max(both - 1, min(both, 1))
+    if grids[0][:both] != grids[1][:both]:
+        shown = [f'{grid[:3]}'.rstrip(']') + ', ...]' for grid in grids]
+        raise W2SError(
+            f'{one.path} and {other.path} were validated at different iterations: {shown[0]} and '
+            f'{shown[1]}. Runs that are compared need the same train_cfg.val_interval (in '
+            f'iterations): train one of them again.'
+        )
+
+
+def _by_seed(runs: Sequence[Run], side: str) -> dict[int | None, Run]:
+    found: dict[int | None, Run] = {}
+    for run in runs:
+        if run.seed in found:
+            raise W2SError(
+                f'Two {side} have seed {run.seed}: {found[run.seed].path} and {run.path}. '
+                'Pairs are formed by seed: leave one of them out.'
+            )
+        found[run.seed] = run
+    return found
+
+
+def _notes(runs: Sequence[Run], pairs: Sequence[Pair], with_baseline: bool) -> list[str]:
+    notes = []
+    unfinished = [run.name for run in runs if not run.finished]
+    if unfinished:
+        notes.append(f'Not finished: {", ".join(unfinished)}. Figures may still change.')
+    empty = [run.name for run in runs if not run.history]
+    if empty:
+        notes.append(f'Not yet validated: {", ".join(empty)}.')
+    alone = [str(pair.seed) for pair in pairs if pair.speedup is None]
+    if with_baseline and alone:
+        notes.append(f'No partner of the same seed, not in the median: seed {", ".join(alone)}.')
+    if len({run.max_iters for run in runs}) > 1:
+        notes.append('The runs were planned with different lengths.')
+    return notes

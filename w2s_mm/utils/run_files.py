@@ -1,0 +1,56 @@
+"""Names and formats of the files that a run leaves in its work directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import W2SError
+
+TIME_TO_TARGET = 'time_to_target.json'  # TimeToTargetHook
+WEAK_TO_STRONG = 'weak_to_strong.json'  # WeakToStrongHook
+RECORD = 'run.json'  # RunRecordHook
+GRADIENT_NORMS = 'gradient_norms.json'  # GradientNormHook
+TEACHER_REFERENCE = 'teacher_reference.json'  # the measured reference, kept for the next run
+LAST_CHECKPOINT = 'last_checkpoint'  # MMEngine's CheckpointHook
+
+# What is written, and what is still read. Format 2 of WEAK_TO_STRONG has the weights in use.
+FORMATS = {TIME_TO_TARGET: 1, WEAK_TO_STRONG: 2, RECORD: 1, GRADIENT_NORMS: 1}
+_READ = {WEAK_TO_STRONG: (1, 2)}
+
+
+def read_run_file(path: str | Path) -> dict[str, Any]:
+    """Read one of the files above.
+
+    Raises:
+        W2SError: It cannot be read, or another version wrote it.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise W2SError(f'{path} cannot be read as JSON ({error}).') from error
+    return checked(content, path.name, path)
+
+
+def checked(content: Any, name: str, source: str | Path) -> dict[str, Any]:
+    """The content of a run file, if this version reads its format.
+
+    Args:
+        content: What was read.
+        name: Which of the files above it is.
+        source: Where it is from, for the message.
+
+    Raises:
+        W2SError: Another version wrote it.
+    """
+    expected = _READ.get(name, (FORMATS[name],))
+    found = content.get('format') if isinstance(content, dict) else None
+    if found not in expected:
+        raise W2SError(
+            f'{source} has format {found}; this version reads '
+            f'{" and ".join(map(str, expected))}. Read it with the version of w2s_mm that wrote '
+            f'it, or repeat the run.'
+        )
+    return content
