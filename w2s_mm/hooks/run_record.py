@@ -14,6 +14,7 @@ import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from torch import nn
 
 import w2s_mm
 from w2s_mm.utils.files import write_json
