@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 import w2s_mm.hooks  # noqa: F401  (registers them)
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.student import WeakToStrong
-from w2s_mm.losses.kl import full_precision
+from w2s_mm.utils.precision import full_precision
 
 FEATURES = 8
 

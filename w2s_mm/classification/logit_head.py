@@ -12,38 +12,46 @@ from torch import Tensor, nn
 from torch.special import entr
 
 from w2s_mm.core.distill_head import DistillHead
-from w2s_mm.core.tape import Call, Tape
+from w2s_mm.core.probe import Probe
+from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
-from w2s_mm.losses.kl import full_precision, temperature_kl
+from w2s_mm.losses import softmax_kl, takes_labels, tempered
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.precision import full_precision
+
+_LOSS = 'head.loss_module'  # is called with the labels of the student's own loss
 
 
 @MODELS.register_module()
 class LogitDistillHead(DistillHead):
-    r"""Compares the logits of two classifiers, image by image (arXiv 2604.15451, equation (3)).
+    r"""Compares the logits of two classifiers, image by image (arXiv 2604.15451, equation (2)).
 
     .. math::
-        L_\mathrm{distill} = \frac{1}{N} \sum_n T^2\, \mathrm{KL}(\mathrm{softmax}(t_n / T) \|
-            \mathrm{softmax}(s_n / T))
+        L_\mathrm{distill} = T^2\, \ell(s / T, t / T)
 
     for student logits ``s`` and teacher logits ``t`` of the same N images: those that reached the
     student's ``loss``, which Mixup, CutMix and the like have already mixed.
 
-    The student is an MMPretrain ``ImageClassifier`` with one softmax over its classes; what its
-    own loss makes of the labels (one-hot, smoothed, mixed) is its own affair. The teacher may also
-    be MMPretrain's ``TimmClassifier`` or a :class:`TorchvisionClassifier`.
+    The student is an MMPretrain ``ImageClassifier`` with one softmax over its classes; how its own
+    loss uses the labels (one-hot, smoothed, mixed) is not touched. The teacher may also be
+    MMPretrain's ``TimmClassifier`` or a :class:`TorchvisionClassifier`.
 
     Args:
-        reverse: The other direction, KL(student || teacher), the paper's ablation.
+        loss: Config of the loss, by default a :class:`~w2s_mm.losses.KLDistillLoss` (equation (3)).
+            A loss whose ``forward`` takes ``labels`` is given those that the student's loss saw:
+            class indices of shape (N,), or probabilities of shape (N, C) where images are mixed.
+        **kwargs: ``weight``, ``schedule`` and ``temperature`` of
+            :class:`~w2s_mm.core.distill_head.DistillHead`.
     """
 
-    def __init__(self, reverse: bool = False) -> None:
-        super().__init__()
-        self.reverse = reverse
+    def __init__(self, loss: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.loss_cls = MODELS.build({'type': 'KLDistillLoss'} if loss is None else loss)
+        self._takes_labels = takes_labels(self.loss_cls)
 
-    def taps(self, model: nn.Module) -> tuple[str, ...]:
-        """Whatever gives the logits: the head, or for a wrapper the model inside."""
-        return ('head',) if isinstance(model, ImageClassifier) else ('model',)
+    def taps(self, student: nn.Module) -> tuple[str, ...]:
+        """The head, which gives the logits, and its loss where labels are asked for."""
+        return ('head', _LOSS) if self._takes_labels else ('head',)
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
         """Refuse a model without softmax logits, and a teacher of another number of classes.
@@ -62,6 +70,12 @@ class LogitDistillHead(DistillHead):
         ours, theirs = (number_of_classes(model) for model in (student, teacher))
         if ours is not None and theirs is not None and ours != theirs:
             raise _other_classes(theirs, ours)
+        if self._takes_labels and not hasattr(getattr(student, 'head', None), 'loss_module'):
+            raise W2SError(
+                f'{type(self.loss_cls).__name__} asks for labels, and the head of the student '
+                f'{type(student).__name__} has no loss_module that they could be taken from. '
+                f'Choose a loss without labels, or a head such as LinearClsHead.'
+            )
 
     def ask(
         self,
@@ -74,47 +88,64 @@ class LogitDistillHead(DistillHead):
         """The teacher's logits (N, C) of the same images."""
         # No samples: they would say where padding begins. A batch of a classifier has none, and
         # transforms that MMPretrain borrows from torchvision leave a stale img_shape behind.
-        return teacher.model(teacher.see(student, inputs, None), mode='tensor')
+        return teacher.answer(student, inputs, None)[0]
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
     ) -> dict[str, Tensor]:
-        """Term ``kl``, the mean over the images, a scalar.
+        """Term ``kl``, a scalar; it is called so whatever the loss is.
 
         Raises:
             W2SError: The logits of the two are not of the same shape (N, C).
         """
-        (tap,) = tape
-        logits = tape[tap][-1].output
+        logits = tape.last('head').output
         if logits.shape != answer.shape:
             raise _other_classes(tuple(answer.shape), tuple(logits.shape))
-        return {'kl': temperature_kl(logits, answer, temperature, self.reverse).mean()}
+        labels = {'labels': tape.last(_LOSS).args[1]} if self._takes_labels else {}
+        return {'kl': tempered(self.loss_cls, logits, answer, temperature, **labels)}
+
+    def probe(self) -> Probe:
+        """Entropy and divergence of the class probabilities; the penultimate features."""
+        return LogitProbe()
+
+
+class LogitProbe:
+    """What a diagnosis reads of a classifier; see :class:`~w2s_mm.core.probe.Probe`."""
+
+    def taps(self, model: nn.Module) -> tuple[str, ...]:
+        """Whatever gives the logits, and the last linear layer."""
+        return _logit_tap(model), _feature_tap(model)
 
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
-        """Of the class probabilities, one number an image."""
-        (tap,) = tape
-        output = tape[tap][-1].output
+        """Of the class probabilities, one number an image, shape (N,)."""
+        output = tape.last(_logit_tap(model)).output
         logits = getattr(output, 'logits', output)  # Hugging Face wraps them
         return entr(full_precision(logits).softmax(-1)).sum(-1)
 
     def divergence(self, student: nn.Module, tape: Tape, answer: Tensor) -> Tensor:
-        """Of the class probabilities, one number an image."""
-        (tap,) = self.taps(student)
-        return temperature_kl(tape[tap][-1].output, answer, temperature=1.0, reverse=True)
+        """Of the class probabilities, one number an image, shape (N,)."""
+        return softmax_kl(tape.last('head').output, answer, reverse=True)
 
-    def feature_tap(self, model: nn.Module) -> str:
-        """The last linear layer, whose input is the penultimate features, in wrappers too."""
-        layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-        if not layers:
-            raise W2SError(
-                f'{type(model).__name__} has no linear layer whose input could be taken as its '
-                f'features.'
-            )
-        return layers[-1]
-
-    def features(self, call: Call) -> Tensor:
+    def features(self, model: nn.Module, tape: Tape) -> Tensor:
         """What goes into the last linear layer, shape (N, K)."""
-        return full_precision(call.args[0])
+        return full_precision(tape.last(_feature_tap(model)).args[0])
+
+
+def _logit_tap(model: nn.Module) -> str:
+    """Whatever gives the logits: the head, or for a wrapper the model inside."""
+    return 'head' if isinstance(model, ImageClassifier) else 'model'
+
+
+def _feature_tap(model: nn.Module) -> str:
+    layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    # A head's own loss may hold linear layers.
+    layers = [name for name in layers if not name.startswith(_LOSS)]
+    if not layers:
+        raise W2SError(
+            f'{type(model).__name__} has no linear layer whose input could be taken as its '
+            f'features.'
+        )
+    return layers[-1]
 
 
 def number_of_classes(model: Any) -> int | None:

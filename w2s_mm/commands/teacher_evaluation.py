@@ -93,7 +93,7 @@ def evaluate_teacher(
         teacher.fingerprint,
         Path(runner.work_dir) / 'teachers' / f'{teacher.fingerprint[:16]}.json',
         say=lambda line: say(f'      {line}'),
-        head=student.distill_head,
+        probe=_probe_of(student),
     )
     teacher.release()
     value = pick_metric(measured.metrics, metric, rule)
@@ -119,3 +119,9 @@ def say(line: str) -> None:
 
     if is_main_process():
         print(line, file=sys.stderr, flush=True)
+
+
+def _probe_of(student: Any) -> Any:
+    """The first probe that a distill head offers, None where none does."""
+    probes = (head.probe() for head in student.distill_heads)
+    return next((probe for probe in probes if probe is not None), None)

@@ -8,18 +8,59 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from w2s_mm.losses.kl import full_precision
+from w2s_mm.utils.errors import W2SError
 
-from .tape import Call, Tape
+from .probe import Probe
+from .registry import build_schedule, build_temperature
+from .schedule import Schedule, TemperatureRamp
+from .tape import Tape
 from .teacher import FrozenTeacher
 
 
 class DistillHead(nn.Module):
-    """Base of the distill heads; has no parameters and no buffers, so it is in no checkpoint."""
+    """Base of the distill heads: one signal from the teacher to the student.
+
+    A head may have trainable parameters (an adapter, such as a projection of features). The
+    student's optimizer trains them, several processes average their gradients, a checkpoint keeps
+    them beside the stop rule, and they are gone once distillation has ended. Neither they nor a
+    head's buffers are ever in the student's ``state_dict``.
+
+    Args:
+        weight: Factor on this head's terms, above 0.
+        schedule: Config of a schedule of its own; the hook's if None.
+        temperature: Temperature of its own, as the hook takes it; the hook's if None.
+
+    Raises:
+        W2SError: ``weight`` is not above 0, or ``schedule`` or ``temperature`` is out of range.
+    """
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        schedule: dict[str, Any] | None = None,
+        temperature: float | dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if not weight > 0:
+            raise W2SError(
+                f'weight of {type(self).__name__} is {weight}; expected a number above 0. To '
+                f'switch this head off, remove it from model.distill_head.'
+            )
+        self.weight = weight
+        self.schedule: Schedule | None = None if schedule is None else build_schedule(schedule)
+        self.temperature: TemperatureRamp | None = (
+            None if temperature is None else build_temperature(temperature)
+        )
+        self.register_state_dict_post_hook(_leave_out)
+        self.register_load_state_dict_pre_hook(_put_in)
 
     @abstractmethod
-    def taps(self, model: nn.Module) -> tuple[str, ...]:
-        """Names of the submodules of a student (or teacher) whose calls are to be recorded."""
+    def taps(self, student: nn.Module) -> tuple[str, ...]:
+        """Names of the submodules of the student whose calls are to be recorded."""
+
+    def teacher_taps(self, teacher: nn.Module) -> tuple[str, ...]:
+        """Names of the submodules that :meth:`FrozenTeacher.answer` is to record; here none."""
+        return ()
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
         """Refuse a teacher that cannot be compared with the student, before training starts.
@@ -39,7 +80,9 @@ class DistillHead(nn.Module):
     ) -> Any:
         """The teacher's answer to the question that the student has just answered.
 
-        Called without gradients. ``inputs`` are the student's, of shape (N, C, H, W).
+        Called without gradients. ``inputs`` are the student's, of shape (N, C, H, W). A head that
+        asks about the images themselves calls :meth:`FrozenTeacher.answer`, so that several heads
+        cost one forward pass of the teacher.
         """
 
     @abstractmethod
@@ -48,26 +91,17 @@ class DistillHead(nn.Module):
     ) -> dict[str, Tensor]:
         """Unweighted distillation terms, scalars, by name; ``temperature`` is ``T(u)``."""
 
-    @abstractmethod
-    def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
-        """How unsure a teacher's recorded answers are, in nats, one number for each, shape (R,)."""
+    def probe(self) -> Probe | None:
+        """What a diagnosis may read, None where there is nothing."""
+        return None
 
-    @abstractmethod
-    def divergence(self, student: nn.Module, tape: Tape, answer: Any) -> Tensor:
-        """KL(student || teacher) at T = 1 in nats, one number for each answer, shape (R,).
 
-        Over the same answers that :meth:`loss` compares, whatever form that takes there.
-        """
+def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+    for key in [key for key in state if key.startswith(prefix)]:
+        del state[key]
 
-    def feature_tap(self, model: nn.Module) -> str:
-        """Name of the submodule whose call gives the features of a diagnosis."""
-        return 'backbone'
 
-    def features(self, call: Call) -> Tensor:
-        """One row of features for each image, shape (N, K): the last map, pooled over positions.
-
-        Args:
-            call: The recorded call of :meth:`feature_tap`.
-        """
-        last = call.output[-1] if isinstance(call.output, (tuple, list)) else call.output
-        return full_precision(last).flatten(2).mean(-1) if last.dim() > 2 else full_precision(last)
+def _put_in(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Let a head keep its own values where a model's weights are loaded."""
+    for name, value in [*module.named_parameters(), *module.named_buffers()]:
+        state.setdefault(prefix + name, value)

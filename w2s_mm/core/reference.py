@@ -15,13 +15,13 @@ from mmengine.dist import all_gather_object, broadcast_object_list, is_main_proc
 from mmengine.hooks import Hook
 from torch import nn
 
-from w2s_mm.core.distill_head import DistillHead
-from w2s_mm.core.tape import Tape, record
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.mm import evaluating
 from w2s_mm.utils.rng import preserved_rng
+from w2s_mm.utils.run_files import TEACHER_REFERENCE
 
-FILE = 'teacher_reference.json'
+from .probe import Probe
+from .tape import Tape, record
 
 
 class Measurement(NamedTuple):
@@ -39,7 +39,7 @@ class Measurement(NamedTuple):
 
 
 class _Progress(Hook):
-    """Says where the evaluation is, every few seconds."""
+    """Reports the progress of the evaluation every few seconds."""
 
     def __init__(self, say: Callable[[str], None], seconds: float = 10.0) -> None:
         self.say = say
@@ -59,17 +59,17 @@ class _Progress(Hook):
 class _Entropy(Hook):
     """Sums up the entropy of a model's recorded answers, batch by batch."""
 
-    def __init__(self, head: DistillHead | None, model: nn.Module, tape: Tape) -> None:
-        self._head, self._model, self._tape = head, model, tape
+    def __init__(self, probe: Probe | None, model: nn.Module, tape: Tape) -> None:
+        self._probe, self._model, self._tape = probe, model, tape
         self._sum, self._count = 0.0, 0
 
     def after_val_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        if self._head is None:
+        if self._probe is None:
             return
         if all(self._tape.values()):  # a detector without proposals does not ask its box head
-            entropy = self._head.entropy(self._model, self._tape).detach().cpu().double()
+            entropy = self._probe.entropy(self._model, self._tape).detach().cpu().double()
             self._sum += float(entropy.sum())
             self._count += len(entropy)
         for calls in self._tape.values():
@@ -103,7 +103,7 @@ def measure_reference(runner: Any, teacher: nn.Module, fingerprint: str) -> dict
     Returns:
         Every metric that the evaluator reports.
     """
-    path = Path(runner.work_dir) / FILE
+    path = Path(runner.work_dir) / TEACHER_REFERENCE
     return measure(runner, teacher, fingerprint, path, say=runner.logger.info).metrics
 
 
@@ -114,7 +114,7 @@ def measure(
     path: Path,
     *,
     say: Callable[[str], None],
-    head: DistillHead | None = None,
+    probe: Probe | None = None,
 ) -> Measurement:
     """What :func:`measure_reference` does, kept in ``path``.
 
@@ -124,9 +124,9 @@ def measure(
         fingerprint: Hash of its weights and configuration.
         path: File that keeps the result.
         say: Takes a line of progress.
-        head: Also gives the entropy of the teacher's answers; None leaves that out.
+        probe: Also measures the entropy of the teacher's answers; None leaves that out.
     """
-    key = _key(runner, fingerprint, head)
+    key = _key(runner, fingerprint, probe is not None)
     shared: list[dict[str, Any] | None] = [None]
     if is_main_process() and path.is_file():
         kept = json.loads(path.read_text())
@@ -137,8 +137,8 @@ def measure(
         say(f'Teacher reference taken from {path}.')
         return Measurement(**shared[0])
     say('Measuring the teacher on the validation set, once.')
-    with record(teacher, head.taps(teacher) if head else ()) as tape:
-        entropy = _Entropy(head, teacher, tape)
+    with record(teacher, probe.taps(teacher) if probe else ()) as tape:
+        entropy = _Entropy(probe, teacher, tape)
         with _in_place_of_student(runner, teacher, (_Progress(say), entropy)):
             metrics = runner.val_loop.run()
     metrics = {name: float(value) for name, value in metrics.items()}
@@ -157,12 +157,12 @@ def probe_metric_names(runner: Any, teacher: nn.Module) -> list[str]:
         return sorted(loop.evaluator.evaluate(len(loop.dataloader.dataset)) or {})
 
 
-def _key(runner: Any, fingerprint: str, head: DistillHead | None) -> str:
+def _key(runner: Any, fingerprint: str, with_entropy: bool) -> str:
     cfg = runner.cfg
     # 2: since then the teacher is measured contiguous.
     parts = [2, fingerprint, len(runner.val_dataloader.dataset)]
     parts += [cfg.get(name) for name in ('val_dataloader', 'val_evaluator', 'val_cfg')]
-    if head is not None:
+    if with_entropy:  # over the answers that the head selects
         parts.append(cfg.model.distill_head)
     digest = hashlib.sha256(repr(parts).encode())
     annotations = Path(str(getattr(runner.val_dataloader.dataset, 'ann_file', '')))

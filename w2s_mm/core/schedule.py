@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from w2s_mm.utils.errors import W2SError
 
 Unit = Literal['epoch', 'iter', 'training']
 Shape = Literal['linear', 'cosine']
+
+
+class Schedule(Protocol):
+    """Distillation weight over progress; register one of your own in ``TASK_UTILS``.
+
+    Attributes:
+        unit: What progress is counted in: epochs (fractional), iterations, or fractions of the run.
+        length: Progress from which the weight is 0 for good, in ``unit``; infinite if never, 0 if
+            it always is.
+    """
+
+    unit: Unit
+
+    @property
+    def length(self) -> float:
+        """See above."""
+
+    def __call__(self, u: float) -> float:
+        """Weight ``lambda(u)`` at progress ``u``, at least 0."""
 
 
 def _eased(x: float, shape: Shape) -> float:
@@ -22,6 +41,10 @@ def _require(condition: bool, message: str) -> None:
         raise W2SError(message)
 
 
+def _require_known(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    _require(value in allowed, f'{name} is {value!r}; expected one of {allowed}.')
+
+
 @dataclass(frozen=True)
 class WarmupHoldDecay:
     """Distillation weight ``lambda(u)``: 0 -> lambda_max, held, -> 0, and 0 from there on.
@@ -30,7 +53,7 @@ class WarmupHoldDecay:
     the lengths; they are options here.
 
     Args:
-        lambda_max: Weight while held, at least 0. At 0 the training is the baseline.
+        lambda_max: Weight while held, at least 0. At 0 the run is the baseline.
         warmup: Length of the linear rise; 0 starts at ``lambda_max`` (ablation "no warm-start").
         hold: Length of the plateau.
         decay: Length of the fall; 0 drops at once.
@@ -58,18 +81,17 @@ class WarmupHoldDecay:
                 f'schedule.{name} is {value!r}; expected a finite number of at least 0.',
             )
         _require(
-            self.length > 0,
+            self.warmup + self.hold + self.decay > 0,
             'schedule: warmup, hold and decay are all 0. Give at least one a length, or switch '
             'distillation off with --cfg-options model.gamma=0.',
         )
-        for name, allowed in (('unit', get_args(Unit)), ('shape', get_args(Shape))):
-            value = getattr(self, name)
-            _require(value in allowed, f'schedule.{name} is {value!r}; expected one of {allowed}.')
+        _require_known('schedule.unit', self.unit, get_args(Unit))
+        _require_known('schedule.shape', self.shape, get_args(Shape))
 
     @property
     def length(self) -> float:
         """Progress from which the weight is 0 for good, in ``unit``."""
-        return self.warmup + self.hold + self.decay
+        return self.warmup + self.hold + self.decay if self.lambda_max else 0.0
 
     def __call__(self, u: float) -> float:
         """Weight at progress ``u`` (in ``unit``); 0 outside [0, length)."""
@@ -85,39 +107,48 @@ class WarmupHoldDecay:
 
 @dataclass(frozen=True)
 class TemperatureRamp:
-    """Temperature ``T`` over the distillation window, from ``start`` to ``end``.
+    """Temperature ``T(u)``: from ``start`` to ``end`` over ``length``, then ``end``.
 
     The paper uses 6 -> 1 for classification and a constant 2 for detection (section 4.1).
 
     Args:
-        start: Temperature at the start of the window, above 0.
-        end: Temperature at its end and after; defaults to ``start`` (a constant).
+        start: Temperature at the beginning, above 0.
+        end: Temperature at the end of the ramp and after it; None is a constant ``start``.
+        length: Length of the ramp, above 0; needed with ``end``.
+        unit: What ``length`` is counted in, as for :class:`WarmupHoldDecay`.
         shape: ``'linear'`` or ``'cosine'``.
 
     Raises:
-        W2SError: A temperature is not positive and finite, or ``shape`` is unknown.
+        W2SError: A temperature or the length is not positive and finite, ``end`` and ``length`` do
+            not come together, or ``unit`` or ``shape`` is unknown.
     """
 
     start: float
     end: float | None = None
+    length: float | None = None
+    unit: Unit = 'epoch'
     shape: Shape = 'linear'
 
     def __post_init__(self) -> None:
-        for name in ('start', 'end'):
+        for name in ('start', 'end', 'length'):
             value = getattr(self, name)
             _require(
-                (name == 'end' and value is None)
+                (name != 'start' and value is None)
                 or (isinstance(value, (int, float)) and math.isfinite(value) and value > 0),
                 f'temperature.{name} is {value!r}; expected a finite number above 0.',
             )
         _require(
-            self.shape in get_args(Shape),
-            f'temperature.shape is {self.shape!r}; expected one of {get_args(Shape)}.',
+            (self.end is None) == (self.length is None),
+            f'temperature has end={self.end} and length={self.length}; expected both or neither. '
+            f'A ramp needs its own length, e.g. dict(start=6, end=1, length=0.35, '
+            f"unit='training'); a constant is temperature=2.0.",
         )
+        _require_known('temperature.unit', self.unit, get_args(Unit))
+        _require_known('temperature.shape', self.shape, get_args(Shape))
 
-    def __call__(self, fraction: float) -> float:
-        """Temperature at ``fraction`` (0 to 1) of the distillation window."""
-        if self.end is None:
+    def __call__(self, u: float) -> float:
+        """Temperature at progress ``u`` (in ``unit``)."""
+        if self.end is None or self.length is None:
             return self.start
-        x = min(max(fraction, 0.0), 1.0)
+        x = min(max(u / self.length, 0.0), 1.0)
         return self.start + (self.end - self.start) * _eased(x, self.shape)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from mmengine.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from w2s_mm.utils.errors import W2SError
 
-from .guard import all_finite, silenced_unless
+from .adapters import GradientSync, hide_from_ddp, trainable
+from .guard import Guard
 from .tape import record
 from .teacher import FrozenTeacher
 
 DISTILL_PREFIX = 'loss_distill_'  # of the distillation terms among a model's losses
-MAX_DROPPED = 3  # answers in a row that may be NaN or infinite
+HEADS = 'distill_heads'  # name of the submodule that holds the distill heads
 
 
 class WeakToStrong:
@@ -25,55 +25,74 @@ class WeakToStrong:
 
     Comes first in the bases: ``class W2SRetinaNet(WeakToStrong, RetinaNet)``. The model *is* the
     student, so its state-dict keys are the plain model's. It knows no epoch:
-    :class:`~w2s_mm.hooks.WeakToStrongHook` pushes the weight and the temperature. While the weight
-    is 0, ``loss`` is the plain model's.
-
-    Where a teacher answers with NaN or infinity, that iteration's distillation terms are 0 and so
-    are their gradients: what is left is the plain model's loss. All ranks agree on it, so they
-    drop together and, after :data:`MAX_DROPPED` such answers in a row, raise together. Nothing
-    branches on the device's verdict when it is found, as that would make every iteration wait for
-    the device: the next iteration reads it, when the loop has long waited for the losses anyway.
-    So the warning comes one iteration late.
+    :class:`~w2s_mm.hooks.WeakToStrongHook` pushes the weights and the temperatures. While all
+    weights are 0, ``loss`` is the plain model's.
 
     Args:
         teacher: Arguments of :class:`FrozenTeacher`.
-        distill_head: Config of a :class:`~w2s_mm.core.distill_head.DistillHead`.
-        gamma: Scale of the distillation term; 0 switches distillation off, and then the teacher
+        distill_head: Config of a :class:`~w2s_mm.core.distill_head.DistillHead`, or a list of them;
+            their terms are added.
+        gamma: Scale of all distillation terms; 0 switches distillation off, and then the teacher
             is never built.
         *args: Passed on to the plain model.
         **kwargs: Passed on to the plain model.
 
+    Attributes:
+        distill_heads: The heads; none once distillation has ended.
+        weights: What each head's terms are multiplied by now, ``gamma`` and the head's own weight
+            included.
+        temperatures: Each head's temperature now.
+
     Raises:
-        W2SError: ``gamma`` is negative.
+        W2SError: ``gamma`` is negative, or there is no head.
     """
 
     def __init__(
         self,
         *args: Any,
         teacher: dict[str, Any],
-        distill_head: dict[str, Any],
+        distill_head: dict[str, Any] | Sequence[dict[str, Any]],
         gamma: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         if not gamma >= 0:
             raise W2SError(f'model.gamma is {gamma}; expected a number of at least 0.')
+        configs = distill_head if isinstance(distill_head, (list, tuple)) else [distill_head]
+        if not configs:
+            raise W2SError('model.distill_head is an empty list; expected at least one head.')
         self.teacher = FrozenTeacher(**teacher)
-        self.distill_head = MODELS.build(distill_head)
+        self.distill_heads = nn.ModuleList(MODELS.build(config) for config in configs)
+        hide_from_ddp(self, HEADS)
         self.gamma = gamma
-        self._last_finite: Tensor | None = None  # the verdict on the last answer, not yet read
-        self._dropped = 0  # answers in a row
+        self._guard = Guard(self.teacher.checkpoint)
+        self._sync: GradientSync | None = None
         self.set_distillation(weight=0.0, temperature=1.0)
 
-    def set_distillation(self, weight: float, temperature: float) -> None:
-        """Set ``lambda(u)`` and ``T(u)`` for the iterations to come."""
-        self._weight = self.gamma * weight
-        self._temperature = temperature
+    def set_distillation(
+        self, weight: float | Sequence[float], temperature: float | Sequence[float]
+    ) -> None:
+        """Set ``lambda(u)`` and ``T(u)`` for the iterations to come.
+
+        Args:
+            weight: One number for all heads, or one a head.
+            temperature: The same.
+        """
+        count = len(self.distill_heads)
+        weights, temperatures = (
+            [float(each)] * count if isinstance(each, (int, float)) else list(each)
+            for each in (weight, temperature)
+        )
+        self.weights = [
+            self.gamma * head.weight * each
+            for head, each in zip(self.distill_heads, weights, strict=True)
+        ]
+        self.temperatures = temperatures
 
     @property
     def distilling(self) -> bool:
-        """Whether the next loss includes the distillation term."""
-        return self._weight > 0
+        """Whether the next loss includes a distillation term."""
+        return any(weight > 0 for weight in self.weights)
 
     def prepare_teacher(self) -> None:
         """Build the teacher and check that it fits, so that errors come before training.
@@ -82,8 +101,20 @@ class WeakToStrong:
             W2SError: The teacher is absent, damaged, or does not fit this student.
         """
         self.teacher.load()
-        self.distill_head.check(self, self.teacher.model)
+        for head in self.distill_heads:
+            head.check(self, self.teacher.model)
         self.teacher.reconcile(self)
+        if self._sync is None:
+            self._sync = GradientSync(trainable(self.distill_heads))
+
+    def end_distillation(self) -> None:
+        """Free the teacher's memory and remove the heads; from here on this is the plain model."""
+        self.teacher.release()
+        if self._sync is not None:
+            self._sync.remove()
+            self._sync = None
+        self.distill_heads = nn.ModuleList()
+        self.set_distillation(weight=0.0, temperature=1.0)
 
     def loss(self, inputs: Tensor, data_samples: Any = None) -> dict[str, Any]:
         """The plain model's losses, and the weighted distillation terms while distilling.
@@ -93,47 +124,40 @@ class WeakToStrong:
             data_samples: Their N data samples, if the model looks at any.
 
         Returns:
-            The losses by name; ``loss_distill_*`` are already weighted.
+            The losses by name; ``loss_distill_*`` are already weighted. With several heads a
+            term's name begins with the number of its head.
 
         Raises:
             W2SError: The teacher's last answers were all NaN or infinite.
         """
         if not self.distilling:  # lambda = 0: exactly the baseline's code path
             return super().loss(inputs, data_samples)  # type: ignore[misc]
-        self._heed_last_answer()
-        with record(self, self.distill_head.taps(self)) as tape:
+        self._guard.check_last()
+        active = [i for i, weight in enumerate(self.weights) if weight > 0]
+        heads = [self.distill_heads[i] for i in active]
+        taps = dict.fromkeys(tap for head in heads for tap in head.taps(self))
+        with record(self, tuple(taps)) as tape:
             losses = super().loss(inputs, data_samples)  # type: ignore[misc]
         self.teacher.to(inputs.device)
-        with torch.no_grad():
-            answer = self.distill_head.ask(self, self.teacher, inputs, data_samples, tape)
-            self._last_finite = finite = all_finite(answer, inputs.device)
+        with torch.no_grad(), self.teacher.batch(heads):
+            answers = [head.ask(self, self.teacher, inputs, data_samples, tape) for head in heads]
             # Before the loss: 0 times a gradient that has met NaN would be NaN.
-            answer = silenced_unless(finite, answer)
-        terms = self.distill_head.loss(self, tape, answer, self._temperature)
-        weighted = {
-            f'{DISTILL_PREFIX}{name}': (self._weight * term).where(finite, 0.0)
-            for name, term in terms.items()
-        }
-        return {**losses, **weighted}
+            answers = self._guard.admit(answers, inputs.device)
+        distilled = {}
+        for index, head, answer in zip(active, heads, answers, strict=True):
+            prefix = f'{DISTILL_PREFIX}{index}.' if len(self.weights) > 1 else DISTILL_PREFIX
+            terms = head.loss(self, tape, answer, self.temperatures[index])
+            terms = _with_every_adapter(head, terms)
+            for name, term in terms.items():
+                distilled[prefix + name] = self._guard.masked(self.weights[index] * term)
+        return {**losses, **distilled}
 
-    def _heed_last_answer(self) -> None:
-        """Warn of a last answer that was dropped, and give up after too many in a row."""
-        finite, self._last_finite = self._last_finite, None
-        if finite is None:
-            return
-        self._dropped = 0 if finite else self._dropped + 1
-        if self._dropped >= MAX_DROPPED:
-            raise W2SError(
-                f'The teacher answered with NaN or infinity {self._dropped} times in a row. '
-                f'Evaluate it alone (tools/test.py with its own config and '
-                f'{self.teacher.checkpoint}): its weights may be broken. If it is sound there, and '
-                f'this run is under --amp, its activations may be too large for float16: type '
-                f'--cfg-options optim_wrapper.dtype=bfloat16.'
-            )
-        if self._dropped:
-            print_log(
-                f'The teacher answered the last batch with NaN or infinity: its distillation term '
-                f'was dropped ({self._dropped} in a row; {MAX_DROPPED} are an error).',
-                logger='current',
-                level=logging.WARNING,
-            )
+
+def _with_every_adapter(head: nn.Module, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The terms, such that each of the head's parameters gets a gradient, 0 if need be."""
+    parameters = trainable(head)
+    if not parameters or not terms:
+        return terms
+    first = next(iter(terms))
+    nothing = sum(parameter.sum() for parameter in parameters) * 0.0
+    return {**terms, first: terms[first] + nothing}

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from w2s_mm.utils.errors import W2SError
+
 
 class Call(NamedTuple):
     """One forward call of a module: what went in and what came out, on the autograd graph."""
@@ -17,7 +19,23 @@ class Call(NamedTuple):
     output: Any
 
 
-Tape = dict[str, list[Call]]
+class Tape(dict[str, list[Call]]):
+    """The recorded calls of each tap, in the order in which they happened."""
+
+    def last(self, tap: str) -> Call:
+        """The last recorded call of a tap.
+
+        Raises:
+            W2SError: Nothing was recorded: the module was not called as a module.
+        """
+        if self.get(tap):
+            return self[tap][-1]
+        raise W2SError(
+            f'Nothing was recorded at {tap!r}: the model did not call this module during its '
+            f'forward pass. A module that calls self.forward(...) instead of self(...), and a '
+            f'model compiled as a whole, hide the call from forward hooks. Call the module itself, '
+            f'switch compile off, or choose a distill head with another tap.'
+        )
 
 
 @contextmanager
@@ -28,19 +46,18 @@ def record(module: nn.Module, taps: Sequence[str]) -> Iterator[Tape]:
 
     Args:
         module: The model that is about to run.
-        taps: Names of submodules, as ``get_submodule`` takes them.
+        taps: Names of submodules, as ``get_submodule`` takes them; a repeated one counts once.
 
     Yields:
-        A dict from each tap to its calls, in the order they happened.
+        A :class:`Tape` with the calls of each tap.
 
     Raises:
         AttributeError: ``module`` has no submodule of that name.
     """
-    tape: Tape = {name: [] for name in taps}
+    tape = Tape({name: [] for name in taps})
     handles = []
     try:
-        for name in taps:
-            calls = tape[name]
+        for name, calls in tape.items():
             handles.append(
                 module.get_submodule(name).register_forward_hook(
                     lambda _, args, kwargs, output, calls=calls: calls.append(

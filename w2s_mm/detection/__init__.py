@@ -1,7 +1,6 @@
-"""Detection: distilled MMDetection detectors, their distill heads and losses."""
+"""Detection: distilled MMDetection detectors, their distill heads and box codes."""
 
-from w2s_mm.losses.detection import BoxDistillLoss, FocalLogitDistillLoss, SoftmaxKLDistillLoss
-
+from .box_codes import BoxCode, box_code
 from .dense_head import DenseDistillHead
 from .detectors import (
     W2SATSS,
@@ -19,14 +18,13 @@ __all__ = [
     'W2SATSS',
     'W2SFCOS',
     'W2SGFL',
-    'BoxDistillLoss',
+    'BoxCode',
     'DenseDistillHead',
-    'FocalLogitDistillLoss',
     'RoIDistillHead',
-    'SoftmaxKLDistillLoss',
     'W2SCascadeRCNN',
     'W2SFasterRCNN',
     'W2SMaskRCNN',
     'W2SRTMDet',
     'W2SRetinaNet',
+    'box_code',
 ]

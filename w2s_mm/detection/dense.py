@@ -10,10 +10,12 @@ from mmdet.models.dense_heads import TOODHead, VFNetHead
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 
-from w2s_mm.losses.kl import full_precision
+from w2s_mm.losses import tempered
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.precision import full_precision
 
-from .box_codes import box_code, comparable, described, rescaled
+from .box_codes import box_code, described
+from .box_loss import BoxForm, box_term
 
 Levels = Sequence[Tensor]
 
@@ -36,13 +38,13 @@ class DenseAnswer(NamedTuple):
     head: Any
 
 
-def check_dense(ours: Any, theirs: Any, loss_bbox: nn.Module | None, names: Sequence[str]) -> None:
+def check_dense(ours: Any, theirs: Any, box_form: BoxForm | None, names: Sequence[str]) -> None:
     """Refuse heads whose classes, priors or boxes cannot be compared.
 
     Args:
         ours: The student's head.
         theirs: The teacher's head, or None.
-        loss_bbox: A :class:`~w2s_mm.detection.BoxDistillLoss`, or None for no box term.
+        box_form: What boxes are compared as; None for no box term.
         names: What to call student and teacher.
 
     Raises:
@@ -69,16 +71,14 @@ def check_dense(ours: Any, theirs: Any, loss_bbox: nn.Module | None, names: Sequ
             'Focal-logit distillation compares sigmoid class scores, and these heads use softmax. '
             'Choose heads whose loss_cls has use_sigmoid=True.'
         )
-    if loss_bbox is not None:
+    if box_form is not None:
         codes = box_code(ours), box_code(theirs)
-        coders = ours.bbox_coder, theirs.bbox_coder
-        if loss_bbox.mode == 'l1' and not (
-            type(codes[0]) is type(codes[1]) and comparable(*coders)
-        ):
+        if box_form == 'encoded' and not codes[0].compares_with(codes[1]):
             raise W2SError(
-                f'The box coder of teacher and student differ: teacher {described(coders[1])}, '
-                f'student {described(coders[0])}. Choose a teacher whose head agrees with the '
-                f"student, or align decoded boxes: model.distill_head.loss_bbox.mode='giou'."
+                f'The box coder of teacher and student differ: teacher '
+                f'{described(theirs.bbox_coder)}, student {described(ours.bbox_coder)}. Choose a '
+                f'teacher whose head agrees with the student, or compare decoded boxes: '
+                f"model.distill_head.box_form='corners' with loss_bbox.type='mmdet.GIoULoss'."
             )
 
 
@@ -105,18 +105,22 @@ def compare_dense(
     output: tuple[Levels, Levels],
     answer: DenseAnswer,
     loss_cls: nn.Module,
-    loss_bbox: nn.Module | None,
     temperature: float,
+    score_thr: float,
+    loss_bbox: nn.Module | None = None,
+    box_form: BoxForm = 'encoded',
 ) -> dict[str, Tensor]:
-    """Focal-logit term ``cls`` and box term ``bbox`` where the teacher is confident, scalars.
+    """Class term ``cls`` and box term ``bbox`` where the teacher is confident, scalars.
 
     Args:
         head: The student's head.
         output: Its raw class scores and boxes, as :class:`DenseAnswer` has them.
         answer: The teacher's.
-        loss_cls: A :class:`~w2s_mm.detection.FocalLogitDistillLoss`.
-        loss_bbox: A :class:`~w2s_mm.detection.BoxDistillLoss`, or None for no box term.
+        loss_cls: A loss between sigmoid logits.
         temperature: ``T(u)``.
+        score_thr: Teacher score, at T = 1, from which a prior takes part.
+        loss_bbox: A box loss, or None for no box term.
+        box_form: What it is given.
 
     Raises:
         W2SError: The two heads gave maps of different shapes.
@@ -130,25 +134,33 @@ def compare_dense(
             f'classes, anchors and strides.'
         )
     logits, teacher_logits = (flatten(m, head.cls_out_channels) for m in (scores, answer.scores))
-    best = full_precision(teacher_logits).amax(-1).sigmoid()
-    confident = (best >= loss_cls.score_thr).nonzero().squeeze(-1)
-    normalizer = count_over_ranks(confident)
-    terms = {'cls': loss_cls(logits[confident], teacher_logits[confident], temperature, normalizer)}
+    best = best_score(teacher_logits)
+    confident = (best >= score_thr).nonzero().squeeze(-1)
+    count = count_over_ranks(confident)
+    pair = logits[confident], teacher_logits[confident]
+    terms = {'cls': tempered(loss_cls, *pair, temperature, avg_factor=count)}
     if loss_bbox is not None:
         codes = box_code(head), box_code(answer.head)
         priors, strides = _priors_and_strides(head, scores)
         place = confident % len(priors)
-        pair = []
-        for code, maps in zip(codes, (boxes, answer.boxes), strict=True):
-            rows = flatten(maps, code.channels)[confident]
-            encoded = code.encoded(full_precision(rows), strides[place])
-            if loss_bbox.mode == 'giou':
-                encoded = code.corners(priors[place], encoded, strides[place])
-            pair.append(encoded)
-        if loss_bbox.mode == 'l1':
-            pair[1] = rescaled(pair[1], answer.head.bbox_coder, head.bbox_coder)
-        terms['bbox'] = loss_bbox(*pair, best[confident], normalizer)
+        ours, theirs = (
+            code.encoded(full_precision(flatten(maps, code.channels)[confident]), strides[place])
+            for code, maps in zip(codes, (boxes, answer.boxes), strict=True)
+        )
+        if box_form == 'corners':
+            ours, theirs = (
+                code.corners(priors[place], encoded, strides[place])
+                for code, encoded in zip(codes, (ours, theirs), strict=True)
+            )
+        else:
+            theirs = codes[0].converted(theirs, codes[1])
+        terms['bbox'] = box_term(loss_bbox, box_form, ours, theirs, best[confident], count)
     return terms
+
+
+def best_score(logits: Tensor) -> Tensor:
+    """Highest class score of each row of sigmoid logits, (R, C) to (R,)."""
+    return full_precision(logits).amax(-1).sigmoid()
 
 
 def count_over_ranks(chosen: Tensor) -> Tensor:

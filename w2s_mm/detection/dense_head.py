@@ -9,12 +9,16 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
+from w2s_mm.core.probe import Probe, pooled
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
-from w2s_mm.losses.kl import full_precision
+from w2s_mm.losses import takes_labels
+from w2s_mm.utils.errors import W2SError
 
+from .box_loss import BoxForm, check_selection
 from .dense import (
     DenseAnswer,
+    best_score,
     check_dense,
     compare_dense,
     flatten,
@@ -33,16 +37,43 @@ class DenseDistillHead(DistillHead):
     :func:`~w2s_mm.detection.box_codes.box_code` knows, and whose priors are the teacher's.
 
     Args:
-        loss_cls: Config of a :class:`FocalLogitDistillLoss`.
-        loss_bbox: Config of a :class:`BoxDistillLoss`; None leaves boxes alone (beta = 0).
+        loss_cls: Config of a loss between sigmoid logits, by default a
+            :class:`~w2s_mm.losses.FocalLogitDistillLoss`.
+        loss_bbox: Config of a box loss of MMDetection, whose ``loss_weight`` is the paper's beta;
+            None leaves boxes out (beta = 0).
+        score_thr: Teacher score from which a prior takes part, in (0, 1); at T = 1, whatever T is.
+        box_form: What ``loss_bbox`` is given: the numbers that a head writes (``'encoded'``, for
+            ``mmdet.L1Loss``; needs comparable box coders), or boxes in pixels (``'corners'``, for
+            ``mmdet.GIoULoss``).
+        **kwargs: ``weight``, ``schedule`` and ``temperature`` of
+            :class:`~w2s_mm.core.distill_head.DistillHead`.
+
+    Raises:
+        W2SError: An argument is out of its range, or ``loss_cls`` asks for labels.
     """
 
-    def __init__(self, loss_cls: dict[str, Any], loss_bbox: dict[str, Any] | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        loss_cls: dict[str, Any] | None = None,
+        loss_bbox: dict[str, Any] | None = None,
+        score_thr: float = 0.2,
+        box_form: BoxForm = 'encoded',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_selection(score_thr, box_form)
+        loss_cls = {'type': 'FocalLogitDistillLoss'} if loss_cls is None else loss_cls
         self.loss_cls = MODELS.build(loss_cls)
         self.loss_bbox = MODELS.build(loss_bbox) if loss_bbox else None
+        self.score_thr = score_thr
+        self.box_form: BoxForm = box_form
+        if takes_labels(self.loss_cls):
+            raise W2SError(
+                f'{type(self.loss_cls).__name__} asks for labels, and a dense head assigns them '
+                f'after its forward pass, level by level. Choose a loss without labels.'
+            )
 
-    def taps(self, model: nn.Module) -> tuple[str, ...]:
+    def taps(self, student: nn.Module) -> tuple[str, ...]:
         """The head of the detector."""
         return ('bbox_head',)
 
@@ -54,7 +85,7 @@ class DenseDistillHead(DistillHead):
         """
         ours, theirs = (getattr(model, 'bbox_head', None) for model in (student, teacher))
         names = [f"{type(model).__name__}'s bbox_head" for model in (student, teacher)]
-        check_dense(ours, theirs, self.loss_bbox, names)
+        check_dense(ours, theirs, self.box_form if self.loss_bbox is not None else None, names)
 
     def ask(
         self,
@@ -65,34 +96,61 @@ class DenseDistillHead(DistillHead):
         tape: Tape,
     ) -> DenseAnswer:
         """The teacher's raw head outputs on the same images."""
-        images = teacher.see(student, inputs, data_samples)
-        scores, boxes = teacher.model(images, mode='tensor')[:2]
+        scores, boxes = teacher.answer(student, inputs, data_samples)[0][:2]
         return DenseAnswer(scores, boxes, teacher.model.bbox_head)
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
     ) -> dict[str, Tensor]:
-        """Focal-logit term ``cls`` and box term ``bbox``, scalars.
+        """Class term ``cls`` and box term ``bbox``, scalars.
 
         Raises:
             W2SError: The two heads gave maps of different shapes.
         """
-        output = tape['bbox_head'][-1].output[:2]
         return compare_dense(
-            student.bbox_head, output, answer, self.loss_cls, self.loss_bbox, temperature
+            student.bbox_head,
+            tape.last('bbox_head').output[:2],
+            answer,
+            self.loss_cls,
+            temperature,
+            self.score_thr,
+            self.loss_bbox,
+            self.box_form,
         )
 
+    def probe(self) -> Probe:
+        """Entropy and divergence of the class scores at the confident priors."""
+        return DenseProbe(self.score_thr)
+
+
+class DenseProbe:
+    """What a diagnosis reads of a one-stage detector; see :class:`~w2s_mm.core.probe.Probe`.
+
+    Args:
+        score_thr: Score from which a prior counts.
+    """
+
+    def __init__(self, score_thr: float) -> None:
+        self.score_thr = score_thr
+
+    def taps(self, model: nn.Module) -> tuple[str, ...]:
+        """The head, and the backbone."""
+        return ('bbox_head', 'backbone')
+
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
-        """Of the class scores, at the priors where they reach the threshold."""
+        """Of the class scores, at the priors where they reach the threshold, shape (R,)."""
         head: Any = model.bbox_head
-        logits = flatten(tape['bbox_head'][-1].output[0], head.cls_out_channels)
-        confident = full_precision(logits).amax(-1).sigmoid() >= self.loss_cls.score_thr
-        return sigmoid_entropy(logits[confident])
+        logits = flatten(tape.last('bbox_head').output[0], head.cls_out_channels)
+        return sigmoid_entropy(logits[best_score(logits) >= self.score_thr])
 
     def divergence(self, student: nn.Module, tape: Tape, answer: DenseAnswer) -> Tensor:
-        """Of the class scores, at the priors where the teacher's reach the threshold."""
+        """Of the class scores, at the priors where the teacher's reach the threshold, (R,)."""
         channels = answer.head.cls_out_channels
-        ours = flatten(tape['bbox_head'][-1].output[0], channels)
+        ours = flatten(tape.last('bbox_head').output[0], channels)
         theirs = flatten(answer.scores, channels)
-        confident = full_precision(theirs).amax(-1).sigmoid() >= self.loss_cls.score_thr
+        confident = best_score(theirs) >= self.score_thr
         return sigmoid_divergence(ours[confident], theirs[confident])
+
+    def features(self, model: nn.Module, tape: Tape) -> Tensor:
+        """The backbone's last map, pooled over positions, shape (N, K)."""
+        return pooled(tape.last('backbone'))

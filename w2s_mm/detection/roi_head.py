@@ -13,12 +13,15 @@ from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
+from w2s_mm.core.probe import Probe, pooled
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
-from w2s_mm.losses.kl import full_precision, temperature_kl
+from w2s_mm.losses import softmax_kl, takes_labels, tempered
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.precision import full_precision
 
 from .box_codes import comparable, described, rescaled
+from .box_loss import BoxForm, box_term, check_selection
 from .dense import DenseAnswer, check_dense, compare_dense, count_over_ranks
 
 
@@ -56,27 +59,53 @@ class RoIDistillHead(DistillHead):
     loss (``stage_loss_weights``); a teacher of one stage answers for all of them.
 
     Args:
-        loss_cls: Config of a :class:`SoftmaxKLDistillLoss`.
-        loss_bbox: Config of a :class:`BoxDistillLoss`; None leaves boxes alone (beta = 0).
-        loss_rpn: Config of a :class:`FocalLogitDistillLoss` for the objectness of the region
-            proposals; None leaves the RPN alone. Needs equal anchors.
+        loss_cls: Config of a loss between softmax logits, by default a
+            :class:`~w2s_mm.losses.KLDistillLoss`. A loss whose ``forward`` takes ``labels`` is
+            given the class indices (R,) that the student's own loss saw.
+        loss_bbox: Config of a box loss of MMDetection, whose ``loss_weight`` is the paper's beta;
+            None leaves boxes out (beta = 0).
+        loss_rpn: Config of a loss between sigmoid logits, such as a
+            :class:`~w2s_mm.losses.FocalLogitDistillLoss`, for the objectness of the region
+            proposals; None leaves the RPN out. Needs equal anchors.
+        score_thr: Teacher probability of a foreground class (or objectness) from which a RoI (or
+            prior) takes part, in (0, 1); at T = 1, whatever T is.
+        box_form: What ``loss_bbox`` is given: deltas (``'encoded'``, for ``mmdet.L1Loss``), or
+            boxes in pixels (``'corners'``, for ``mmdet.GIoULoss``).
+        **kwargs: ``weight``, ``schedule`` and ``temperature`` of
+            :class:`~w2s_mm.core.distill_head.DistillHead`.
+
+    Raises:
+        W2SError: An argument is out of its range, or ``loss_rpn`` asks for labels.
     """
 
     def __init__(
         self,
-        loss_cls: dict[str, Any],
+        loss_cls: dict[str, Any] | None = None,
         loss_bbox: dict[str, Any] | None = None,
         loss_rpn: dict[str, Any] | None = None,
+        score_thr: float = 0.2,
+        box_form: BoxForm = 'encoded',
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
-        self.loss_cls = MODELS.build(loss_cls)
+        super().__init__(**kwargs)
+        check_selection(score_thr, box_form)
+        self.loss_cls = MODELS.build({'type': 'KLDistillLoss'} if loss_cls is None else loss_cls)
         self.loss_bbox = MODELS.build(loss_bbox) if loss_bbox else None
         self.loss_rpn = MODELS.build(loss_rpn) if loss_rpn else None
+        self.score_thr = score_thr
+        self.box_form: BoxForm = box_form
+        self._takes_labels = takes_labels(self.loss_cls)
+        if self.loss_rpn is not None and takes_labels(self.loss_rpn):
+            raise W2SError(
+                f'loss_rpn: {type(self.loss_rpn).__name__} asks for labels, and region proposals '
+                f'have none when they are compared. Choose a loss without labels.'
+            )
 
-    def taps(self, model: nn.Module) -> tuple[str, ...]:
-        """RoI extractor and box head of each stage, and the RPN where it is distilled."""
-        stages = _stages(model)
-        names = [name for stage in stages for name in (stage.extractor, stage.head)]
+    def taps(self, student: nn.Module) -> tuple[str, ...]:
+        """RoI extractor and box head of each stage, its loss for labels, and the RPN."""
+        names = _stage_taps(student)
+        if self._takes_labels:
+            names += [_loss_tap(stage) for stage in _stages(student)]
         return (*names, 'rpn_head') if self.loss_rpn is not None else tuple(names)
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
@@ -145,64 +174,112 @@ class RoIDistillHead(DistillHead):
         stages, heads = _stages(student), _heads(student)
         for index, (stage, head) in enumerate(zip(stages, heads, strict=True)):
             prefix = f's{index}.' if len(stages) > 1 else ''
+            labels = None
             if index < len(answer.stages):
                 rois, given = _last_pass(tape, stage)
                 ours = RoIOutput(given[0], given[1], head)
                 theirs = answer.stages[index]
-            else:  # zero, and the other ranks still hear how many RoIs this one had
+                if self._takes_labels:
+                    labels = tape.last(_loss_tap(stage)).args[1]
+            else:  # zero, and the other ranks are still told how many RoIs this one had
                 ours = theirs = _nothing(head, answer.stages[0].logits)
                 rois = ours.logits.new_zeros(0, 5)
-            found = self._compare(rois, ours, theirs, temperature)
+                if self._takes_labels:
+                    labels = torch.zeros(0, dtype=torch.long, device=rois.device)
+            found = self._compare(rois, ours, theirs, labels, temperature)
             terms.update({prefix + name: stage.weight * term for name, term in found.items()})
         if self.loss_rpn is not None:
-            output = tape['rpn_head'][-1].output[:2]
             rpn = compare_dense(
-                student.rpn_head, output, answer.rpn, self.loss_rpn, None, temperature
+                student.rpn_head,
+                tape.last('rpn_head').output[:2],
+                answer.rpn,
+                self.loss_rpn,
+                temperature,
+                self.score_thr,
             )
             terms['rpn'] = rpn['cls']
         return terms
 
     def _compare(
-        self, rois: Tensor, ours: RoIOutput, theirs: RoIOutput, temperature: float
+        self,
+        rois: Tensor,
+        ours: RoIOutput,
+        theirs: RoIOutput,
+        labels: Tensor | None,
+        temperature: float,
     ) -> dict[str, Tensor]:
         score, label = full_precision(theirs.logits).softmax(-1)[:, :-1].max(-1)
-        confident = (score >= self.loss_cls.score_thr).nonzero().squeeze(-1)
-        normalizer = count_over_ranks(confident)
-        logits = [side.logits[confident] for side in (ours, theirs)]
-        terms = {'cls': self.loss_cls(*logits, temperature, normalizer)}
+        confident = (score >= self.score_thr).nonzero().squeeze(-1)
+        count = count_over_ranks(confident)
+        given = {} if labels is None else {'labels': labels[confident]}
+        terms = {
+            'cls': tempered(
+                self.loss_cls,
+                ours.logits[confident],
+                theirs.logits[confident],
+                temperature,
+                avg_factor=count,
+                **given,
+            )
+        }
         if self.loss_bbox is not None:
-            pair = [_of_class(side, confident, label[confident]) for side in (ours, theirs)]
+            boxes, target = (
+                _of_class(side, confident, label[confident]) for side in (ours, theirs)
+            )
             coders = [side.head.bbox_coder for side in (ours, theirs)]
-            if self.loss_bbox.mode == 'giou':
-                pair = [
+            if self.box_form == 'corners':
+                boxes, target = (
                     coder.decode(rois[confident, 1:], deltas)
-                    for coder, deltas in zip(coders, pair, strict=True)
-                ]
+                    for coder, deltas in zip(coders, (boxes, target), strict=True)
+                )
             else:
-                pair[1] = rescaled(pair[1], coders[1], coders[0])
-            terms['bbox'] = self.loss_bbox(*pair, score[confident], normalizer)
+                target = rescaled(target, coders[1], coders[0])
+            weight = score[confident]
+            terms['bbox'] = box_term(self.loss_bbox, self.box_form, boxes, target, weight, count)
         return terms
 
+    def probe(self) -> Probe:
+        """Entropy and divergence of the class probabilities of the confident RoIs."""
+        return RoIProbe(self.score_thr)
+
+
+class RoIProbe:
+    """What a diagnosis reads of a two-stage detector; see :class:`~w2s_mm.core.probe.Probe`.
+
+    Args:
+        score_thr: Foreground probability from which a RoI counts.
+    """
+
+    def __init__(self, score_thr: float) -> None:
+        self.score_thr = score_thr
+
+    def taps(self, model: nn.Module) -> tuple[str, ...]:
+        """RoI extractor and box head of each stage, and the backbone."""
+        return (*_stage_taps(model), 'backbone')
+
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
-        """Of the class probabilities, at the RoIs where a foreground class is confident."""
+        """Of the class probabilities, at the RoIs where a foreground class is confident, (R,)."""
         calls = [call for stage in _stages(model) for call in tape[stage.head][-1:]]
         if not calls:  # no proposals
             return torch.zeros(0)
-        logits = full_precision(torch.cat([call.output[0] for call in calls]))
-        probabilities = logits.softmax(-1)
-        confident = probabilities[:, :-1].amax(-1) >= self.loss_cls.score_thr
-        return torch.special.entr(probabilities[confident]).sum(-1)
+        probabilities = full_precision(torch.cat([call.output[0] for call in calls])).softmax(-1)
+        return torch.special.entr(probabilities[self._confident(probabilities)]).sum(-1)
 
     def divergence(self, student: nn.Module, tape: Tape, answer: RoIAnswer) -> Tensor:
-        """Of the class probabilities of the student's RoIs, where the teacher is confident."""
+        """Of the class probabilities of the RoIs where the teacher is confident, shape (R,)."""
         rows = []
         for stage, theirs in zip(_stages(student), answer.stages, strict=False):
             _, given = _last_pass(tape, stage)
-            probabilities = full_precision(theirs.logits).softmax(-1)
-            confident = probabilities[:, :-1].amax(-1) >= self.loss_cls.score_thr
-            logits = given[0][confident], theirs.logits[confident]
-            rows.append(temperature_kl(*logits, temperature=1.0, reverse=True))
+            confident = self._confident(full_precision(theirs.logits).softmax(-1))
+            rows.append(softmax_kl(given[0][confident], theirs.logits[confident], reverse=True))
         return torch.cat(rows) if rows else torch.zeros(0)
+
+    def features(self, model: nn.Module, tape: Tape) -> Tensor:
+        """The backbone's last map, pooled over positions, shape (N, K)."""
+        return pooled(tape.last('backbone'))
+
+    def _confident(self, probabilities: Tensor) -> Tensor:
+        return probabilities[:, :-1].amax(-1) >= self.score_thr
 
 
 def _last_pass(tape: Tape, stage: Stage) -> tuple[Tensor, Any]:
@@ -211,8 +288,8 @@ def _last_pass(tape: Tape, stage: Stage) -> tuple[Tensor, Any]:
     A sampler may have run both before, on its candidates (OHEM); a mask head that shares the
     extractor runs it after.
     """
-    calls = tape[stage.head]
-    return tape[stage.extractor][len(calls) - 1].args[1], calls[-1].output
+    output = tape.last(stage.head).output
+    return tape[stage.extractor][len(tape[stage.head]) - 1].args[1], output
 
 
 def _is_cascade(model: Any) -> bool:
@@ -226,6 +303,15 @@ def _stages(model: Any) -> list[Stage]:
         Stage(f'roi_head.bbox_roi_extractor.{i}', f'roi_head.bbox_head.{i}', weight)
         for i, weight in enumerate(model.roi_head.stage_loss_weights)
     ]
+
+
+def _stage_taps(model: Any) -> list[str]:
+    return [name for stage in _stages(model) for name in (stage.extractor, stage.head)]
+
+
+def _loss_tap(stage: Stage) -> str:
+    """What is called with the labels of the student's own loss."""
+    return f'{stage.head}.loss_cls'
 
 
 def _heads(model: Any) -> list[Any]:

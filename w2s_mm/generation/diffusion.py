@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from w2s_mm.losses.kl import full_precision
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.precision import full_precision
 
 from .gaussian import Gaussian, discretized_log_likelihood, gaussian_kl
 

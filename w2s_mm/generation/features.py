@@ -10,7 +10,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from w2s_mm.core.teacher import FrozenTeacher
+from w2s_mm.core.frozen_model import FrozenModel
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import is_missing
 from w2s_mm.utils.rng import preserved_rng
@@ -76,6 +76,11 @@ class InceptionFeatures:
         return self._network(in_colour(images))[0]
 
 
+class _FrozenClassifier(FrozenModel):
+    role = 'classifier'
+    setting = 'features'
+
+
 @MODELS.register_module()
 class ClassifierFeatures:
     """The features of any MMPretrain classifier: what its head is given.
@@ -84,7 +89,7 @@ class ClassifierFeatures:
 
     Args:
         name: Says whose features they are, e.g. ``'digits-classifier'``.
-        config: As that of :class:`~w2s_mm.core.teacher.FrozenTeacher`.
+        config: As that of :class:`~w2s_mm.core.frozen_model.FrozenModel`.
         checkpoint: Its weights.
         how_to_make: What to type where there is no such checkpoint.
 
@@ -110,14 +115,8 @@ class ClassifierFeatures:
                 f'The classifier that {self.metric} takes its features from is not there: '
                 f'{checkpoint} (looked for {Path(checkpoint).absolute()}). {how_to_make}'
             )
-        self._frozen = FrozenTeacher(config, checkpoint)
-        try:
-            classifier = self._frozen.model
-        except W2SError as error:
-            raise W2SError(
-                f'The classifier that {self.metric} takes its features from cannot be loaded '
-                f'(here it is the teacher, and features.config its config): {error}'
-            ) from error
+        self._frozen = _FrozenClassifier(config, checkpoint)
+        classifier = self._frozen.model
         if not hasattr(classifier, 'extract_feat'):
             raise W2SError(
                 f'features.config builds a {type(classifier).__name__}; expected an image '

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.preprocess import Renormalize
+from w2s_mm.core.probe import Probe, pooled
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
-from w2s_mm.losses.kl import full_precision
+from w2s_mm.losses import takes_labels
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.mm import normalizes
+from w2s_mm.utils.precision import full_precision
 
 from .ddpm import DDPM
 
@@ -48,13 +50,23 @@ class NoiseDistillHead(DistillHead):
         ratio: Share of the T steps that is distilled, above 0 and at most 1.
         side: Which share: ``'low'``, those with t < ratio T, or ``'high'``, the others' mirror
             image, those with t >= (1 - ratio) T.
+        loss: Config of the loss, by default a
+            :class:`~w2s_mm.losses.SquaredErrorDistillLoss`. Its weight is ``M``.
+        **kwargs: ``weight`` and ``schedule`` of
+            :class:`~w2s_mm.core.distill_head.DistillHead`.
 
     Raises:
         W2SError: An argument is out of its range.
     """
 
-    def __init__(self, ratio: float = 0.5, side: Side = 'low') -> None:
-        super().__init__()
+    def __init__(
+        self,
+        ratio: float = 0.5,
+        side: Side = 'low',
+        loss: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
         if not 0 < ratio <= 1:
             raise W2SError(
                 f'distill_head.ratio is {ratio}; expected a number above 0 and at most 1 (all '
@@ -64,8 +76,15 @@ class NoiseDistillHead(DistillHead):
             raise W2SError(f'distill_head.side is {side!r}; expected one of {get_args(Side)}.')
         self.ratio = ratio
         self.side = side
+        self.loss_noise = MODELS.build(
+            {'type': 'SquaredErrorDistillLoss'} if loss is None else loss
+        )
+        if takes_labels(self.loss_noise):
+            raise W2SError(
+                f'{type(self.loss_noise).__name__} asks for labels, and a diffusion model has none.'
+            )
 
-    def taps(self, model: nn.Module) -> tuple[str, ...]:
+    def taps(self, student: nn.Module) -> tuple[str, ...]:
         """The network: its input is the question, its output the answer."""
         return ('unet',)
 
@@ -110,23 +129,35 @@ class NoiseDistillHead(DistillHead):
         tape: Tape,
     ) -> Tensor:
         """The teacher's prediction of the noise in the recorded ``x_t``, shape (N, C, H, W)."""
-        x_t, t = tape['unet'][-1].args
+        x_t, t = tape.last('unet').args
         return teacher.model(x_t, mode='tensor', timesteps=t)[:, : x_t.shape[1]]
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
     ) -> dict[str, Tensor]:
-        """Term ``noise``, a scalar; the temperature has no meaning here and is not looked at."""
-        call = tape['unet'][-1]
+        """Term ``noise``, a scalar; noise has no temperature."""
+        call = tape.last('unet')
         x_t, t = call.args
-        noise = full_precision(call.output.sample)[:, : x_t.shape[1]]
-        distance = ((noise - full_precision(answer)) ** 2).mean(dim=(1, 2, 3))
+        noise = call.output.sample[:, : x_t.shape[1]]
         steps: Any = student.diffusion.steps
-        return {'noise': (distance * self.mask(t, steps)).mean()}
+        weight = self.mask(t, steps).to(full_precision(noise).dtype)
+        return {'noise': self.loss_noise(noise, answer, weight=weight)}
 
     def mask(self, t: Tensor, steps: int) -> Tensor:
         """Which of the steps (N,), of ``steps`` in all, are distilled: bool, shape (N,)."""
         return t < self.ratio * steps if self.side == 'low' else t >= (1 - self.ratio) * steps
+
+    def probe(self) -> Probe:
+        """Distance of the two predictions; the narrowest maps of the U-Net."""
+        return NoiseProbe()
+
+
+class NoiseProbe:
+    """What a diagnosis reads of a diffusion model; see :class:`~w2s_mm.core.probe.Probe`."""
+
+    def taps(self, model: nn.Module) -> tuple[str, ...]:
+        """The network, and its narrowest maps."""
+        return ('unet', 'unet.mid_block')
 
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
         """None: a prediction of the noise is a point."""
@@ -134,13 +165,13 @@ class NoiseDistillHead(DistillHead):
 
     def divergence(self, student: nn.Module, tape: Tape, answer: Any) -> Tensor:
         """Of Gaussians of unit variance around the two predictions: half the squared distance."""
-        call = tape['unet'][-1]
+        call = tape.last('unet')
         noise = full_precision(call.output.sample)[:, : call.args[0].shape[1]]
         return ((noise - full_precision(answer)) ** 2).sum(dim=(1, 2, 3)) / 2
 
-    def feature_tap(self, model: nn.Module) -> str:
-        """The narrowest maps of the U-Net."""
-        return 'unet.mid_block'
+    def features(self, model: nn.Module, tape: Tape) -> Tensor:
+        """The narrowest maps, pooled over positions, shape (N, K)."""
+        return pooled(tape.last('unet.mid_block'))
 
 
 def _scale(preprocessor: Any) -> tuple[list[float], list[float]]:

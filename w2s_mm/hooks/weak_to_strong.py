@@ -1,8 +1,7 @@
-"""The hook that owns time: schedule, reference, gate, release, resume."""
+"""The hook that owns time: schedules, reference, stop rule, release, resume."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,17 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from w2s_mm.core.adapters import adapter_state, forget, load_adapter_state, trainable
 from w2s_mm.core.metric import Rule, check_metric_range, pick_metric
 from w2s_mm.core.reference import measure_reference, probe_metric_names
-from w2s_mm.core.schedule import TemperatureRamp, WarmupHoldDecay
-from w2s_mm.core.stop import SurpassGate
+from w2s_mm.core.registry import build_schedule, build_stop, build_temperature
+from w2s_mm.core.schedule import Schedule, TemperatureRamp, Unit
 from w2s_mm.core.student import DISTILL_PREFIX, WeakToStrong
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
-from w2s_mm.utils.mm import is_resuming, iters_per_epoch, unwrapped
+from w2s_mm.utils.mm import is_resuming, iters_per_epoch, plain_types, unwrapped
+from w2s_mm.utils.polyline import Polyline
+from w2s_mm.utils.run_files import FORMATS, WEAK_TO_STRONG
 
 from .exact_resume import ExactResumeHook
 
@@ -28,129 +30,165 @@ class WeakToStrongHook(Hook):
 
     Before training it builds and checks the teacher and measures its metric ``m_ref`` with the
     student's own validation loop. Every iteration it pushes ``lambda(u)`` and ``T(u)`` into the
-    model; after every validation it feeds the gate. Once the gate closes, or the schedule has
-    ended, the weight is 0 for good and the teacher's memory is free. With EMA, the validation
-    that the gate sees is the EMA model's.
+    model; after every validation it asks the stop rule. Once that ends distillation, or every
+    schedule has ended, the weight is 0 for good, the teacher's memory is free and the heads are
+    gone. With EMA, the validation that the stop rule sees is the EMA model's.
 
-    ``weak_to_strong.json`` in the work directory tells the story as it happens.
+    ``weak_to_strong.json`` in the work directory has the reference, the validations, the weights
+    that were used and the end, and is written after every validation.
 
     Args:
         metric: Name of the metric as the evaluator reports it, e.g. ``'coco/bbox_mAP_50'``.
-        schedule: Arguments of :class:`~w2s_mm.core.schedule.WarmupHoldDecay`.
-        temperature: A constant, or arguments of :class:`~w2s_mm.core.schedule.TemperatureRamp`
-            over the length of the schedule.
+        schedule: Config of a schedule, by default a
+            :class:`~w2s_mm.core.schedule.WarmupHoldDecay`. A distill head may have its own.
+        temperature: A constant, or arguments of a
+            :class:`~w2s_mm.core.schedule.TemperatureRamp`. A distill head may have its own.
+        stop: Config of a stop rule, by default a :class:`~w2s_mm.core.stop.SurpassGate` with the
+            paper's k = 2.
         rule: ``'greater'`` when a higher metric is better, ``'less'`` otherwise.
-        k: Validations in a row that must surpass the teacher; the paper's 2.
         reference: The teacher's metric if it is known already; by default it is measured.
 
     Raises:
         W2SError: An argument is out of range; or, before training starts, the teacher, the metric,
-            the reference or the schedule does not fit the run.
+            the reference or a schedule does not fit the run.
     """
-
-    FILE = 'weak_to_strong.json'
 
     def __init__(
         self,
         metric: str,
         schedule: dict[str, Any],
         temperature: float | dict[str, Any] = 1.0,
+        stop: dict[str, Any] | None = None,
         rule: Rule = 'greater',
-        k: int = 2,
         reference: float | None = None,
     ) -> None:
+        stop = {'type': 'SurpassGate'} if stop is None else stop
         self.metric = metric
-        self.schedule = WarmupHoldDecay(**schedule)
-        self.temperature = TemperatureRamp(
-            **(temperature if isinstance(temperature, dict) else {'start': temperature})
-        )
+        self.rule: Rule = rule
+        self.schedule = build_schedule(schedule)
+        self.temperature = build_temperature(temperature)
+        self.stop = build_stop(stop, rule)
         if reference is not None:
             check_metric_range(metric, reference, 'The given reference')
-        self.reference = reference
-        self.gate = SurpassGate(0.0 if reference is None else reference, rule, k)
+        self.given_reference = reference
+        self.reference: float | None = None
+        self.history: list[dict[str, Any]] = []
+        self.closed_at: int | None = None
+        self._settings = plain_types(
+            {
+                'metric': metric,
+                'rule': rule,
+                'schedule': schedule,
+                'temperature': temperature,
+                'stop': stop,
+                'reference': reference,
+            }
+        )
         self._restored: dict[str, Any] | None = None
         self._resumed_without_state = False
-        self._watching = False  # set in a training that distills
+        self._watching = False  # set in a run that distills
         self._student: WeakToStrong | None = None  # set while the teacher may still be asked
+        self._heads: list[tuple[Schedule, TemperatureRamp]] = []
+        self._head_names: list[str] = []
+        self._weights: list[Polyline] = []
         self._fingerprint: str | None = None
-        self._iters_per_unit = 1.0
+        self._iters: dict[Unit, float] = {}
 
     # ------------------------------------------------------------------ state
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Put the gate and the schedule into the checkpoint; never the teacher."""
+        """Put the stop rule, the adapters and what was observed in; never the teacher."""
         checkpoint['weak_to_strong'] = {
-            'gate': self.gate.state_dict(),
-            'schedule': self._schedule_facts(),
+            'settings': self._settings,
+            'iters': dict(self._iters),
+            'stop': self.stop.state_dict(),
+            'reference': self.reference,
+            'history': [dict(entry) for entry in self.history],
+            'closed_at': self.closed_at,
+            'ended': self._watching and self._student is None,
+            'weights': [line.state_dict() for line in self._weights],
+            'adapters': adapter_state(_student_of(runner).distill_heads),
             'teacher': self._fingerprint,
         }
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Keep what a resumed checkpoint holds; starting weights (``load_from``) say nothing."""
-        if is_resuming(runner):
-            self._restored = checkpoint.get('weak_to_strong')
-            self._resumed_without_state = self._restored is None
+        """Keep what a resumed checkpoint holds; starting weights (``load_from``) are ignored."""
+        if not is_resuming(runner):
+            return
+        self._restored = checkpoint.get('weak_to_strong')
+        self._resumed_without_state = self._restored is None
+        if self._restored and self._restored.get('ended'):
+            self._read_heads(_student_of(runner))
+            _end(runner)  # before the optimizer's state is loaded, which has no adapters
 
-    def _schedule_facts(self) -> dict[str, Any]:
-        return {**asdict(self.schedule), 'iters_per_unit': self._iters_per_unit}
-
-    # ----------------------------------------------------------- before training
+    # ---------------------------------------------------------- before training
 
     def before_train(self, runner: Any) -> None:
-        """Algorithm 1, step 1: check everything, measure ``m_ref``, open the gate."""
+        """Algorithm 1, step 1: check everything, measure ``m_ref``, open the stop rule."""
         student = _student_of(runner)
         student.set_distillation(weight=0.0, temperature=1.0)
-        if student.gamma == 0 or self.schedule.lambda_max == 0:
+        if not self._heads:  # else distillation ended before the checkpoint
+            self._read_heads(student)
+        if student.gamma == 0 or all(schedule.length == 0 for schedule, _ in self._heads):
             runner.logger.info('Distillation is switched off: this run is the baseline.')
             return
         self._watching = True
         self._check_run(runner)
         self._restore(runner)
-        if self.gate.closed or runner.iter >= self._end:
-            student.teacher.release()
+        if not student.distill_heads or runner.iter >= self._last_iter:
+            _end(runner)
         else:
             student.prepare_teacher()
             self._check_teacher(runner, student)
             if self._restored is None:
-                self._open_gate(runner, student)
+                self._open(runner, student)
+            else:
+                load_adapter_state(student.distill_heads, self._restored['adapters'])
             self._student = student
         runner.logger.info(
-            f'Weak-to-strong distillation: teacher {self.metric} = {self.gate.reference:.4f}, '
-            f'lambda up to {student.gamma * self.schedule.lambda_max:g} until iteration '
-            f'{self._end:.0f} or until the student surpasses the teacher {self.gate.k} times in a '
-            f'row' + (f' (closed at iteration {self.gate.closed_at}).' if self.gate.closed else '.')
+            f'Weak-to-strong distillation: teacher {self.metric} = {self.reference:.4f}; until '
+            f'iteration {self._last_iter:.0f} or until {self.stop.describe()}'
+            + (f' (ended at iteration {self.closed_at}).' if self.closed_at is not None else '.')
         )
         self._write(runner)
 
+    def _read_heads(self, student: WeakToStrong) -> None:
+        self._heads = [
+            (head.schedule or self.schedule, head.temperature or self.temperature)
+            for head in student.distill_heads
+        ]
+        self._head_names = [type(head).__name__ for head in student.distill_heads]
+        self._weights = [Polyline() for _ in self._heads]
+
     @property
-    def _end(self) -> float:
-        """Iteration from which the schedule is 0."""
-        return self.schedule.length * self._iters_per_unit
+    def _last_iter(self) -> float:
+        """Iteration from which every schedule is 0."""
+        ends = (schedule.length * self._iters[schedule.unit] for schedule, _ in self._heads)
+        return max(ends, default=0.0)
 
     def _check_run(self, runner: Any) -> None:
         if runner.val_loop is None:
             raise W2SError(
-                'The run has no validation, and the gate needs one. Set val_cfg, val_dataloader '
-                'and val_evaluator.'
+                'The run has no validation, and the stop rule needs one. Set val_cfg, '
+                'val_dataloader and val_evaluator.'
             )
         if not any(isinstance(hook, ExactResumeHook) for hook in runner.hooks):
             raise W2SError(
                 'The run has no ExactResumeHook, so a resumed run would lose a validation that '
-                "the gate counts. Add exact_resume=dict(type='ExactResumeHook') to default_hooks."
+                "the stop rule counts. Add exact_resume=dict(type='ExactResumeHook') to "
+                'default_hooks.'
             )
         total = runner.train_loop.max_iters
-        self._iters_per_unit = {
-            'iter': 1.0,
-            'epoch': iters_per_epoch(runner),
-            'training': float(total),
-        }[self.schedule.unit]
-        if self._end > total * (1 + 1e-9):
-            raise W2SError(
-                f'The schedule is longer than the training: warmup + hold + decay = '
-                f'{self.schedule.length:g} ({self.schedule.unit}) = {self._end:.0f} iterations, '
-                f'the training has {total}. Shorten the schedule of WeakToStrongHook, or give its '
-                f"lengths as fractions with unit='training'."
-            )
+        self._iters = {'iter': 1.0, 'epoch': iters_per_epoch(runner), 'training': float(total)}
+        for schedule, _ in self._heads:
+            end = schedule.length * self._iters[schedule.unit]
+            if total * (1 + 1e-9) < end < float('inf'):
+                raise W2SError(
+                    f'The schedule is longer than the run: it ends after {schedule.length:g} '
+                    f'({schedule.unit}) = {end:.0f} iterations, the run has {total}. Shorten the '
+                    f'schedule of WeakToStrongHook (or of the distill head), or give its lengths '
+                    f"as fractions of the run with unit='training'."
+                )
 
     def _check_teacher(self, runner: Any, student: WeakToStrong) -> None:
         teacher = student.teacher
@@ -161,13 +199,7 @@ class WeakToStrongHook(Hook):
                 f'another --work-dir.'
             )
         self._fingerprint = teacher.fingerprint
-        ours = (getattr(runner.train_dataloader.dataset, 'metainfo', None) or {}).get('classes')
-        if ours and teacher.classes and tuple(ours) != teacher.classes:
-            raise W2SError(
-                f'The teacher was trained on other classes, or in another order: teacher '
-                f'{teacher.classes}, student {tuple(ours)}. Choose a teacher trained on the same '
-                f'classes.'
-            )
+        teacher.check_classes(runner.train_dataloader.dataset)
 
     def _restore(self, runner: Any) -> None:
         if self._resumed_without_state:
@@ -177,107 +209,167 @@ class WeakToStrongHook(Hook):
             )
         if self._restored is None:
             return
-        kept, now = self._restored['schedule'], self._schedule_facts()
-        if kept != now:
+        if 'settings' not in self._restored:
             raise W2SError(
-                f'The checkpoint was written under another schedule: {kept}; now {now}. Restore '
-                f'the schedule and the length of the training, or start in another --work-dir.'
+                'The checkpoint to resume from was written by w2s_mm 0.1, which kept its stop rule '
+                'in another form. Finish that run with w2s_mm 0.1, or start it again in another '
+                '--work-dir. The weights in the checkpoint load as before.'
             )
-        self.gate.load_state_dict(self._restored['gate'])
-        self._fingerprint = self._restored['teacher']
+        kept = self._restored
+        if not kept['ended']:
+            self._check_unchanged(kept)
+        self.stop.load_state_dict(kept['stop'])
+        self.reference = kept['reference']
+        self.history = [dict(entry) for entry in kept['history']]
+        self.closed_at = kept['closed_at']
+        self._fingerprint = kept['teacher']
+        self._weights = [Polyline() for _ in kept['weights']]
+        for line, state in zip(self._weights, kept['weights'], strict=True):
+            line.load_state_dict(state)
 
-    def _open_gate(self, runner: Any, student: WeakToStrong) -> None:
+    def _check_unchanged(self, kept: dict[str, Any]) -> None:
+        """Refuse to continue under other settings."""
+        then = {**kept['settings'], **{f'iterations in 1 {k}': v for k, v in kept['iters'].items()}}
+        now = {**self._settings, **{f'iterations in 1 {k}': v for k, v in self._iters.items()}}
+        units = {each.unit for pair in self._heads for each in pair}
+        different = [
+            f'{name}: {then.get(name)!r} there, {value!r} now'
+            for name, value in now.items()
+            if then.get(name) != value
+            and not (name.startswith('iterations') and name.rsplit(' ', 1)[-1] not in units)
+        ]
+        if different:
+            raise W2SError(
+                'The checkpoint to resume from was written under other settings of '
+                f'WeakToStrongHook:\n  {"; ".join(different)}.\nRestore them and the length of '
+                f'the run, or start in another --work-dir.'
+            )
+
+    def _open(self, runner: Any, student: WeakToStrong) -> None:
         teacher = student.teacher
         teacher.to(next(student.parameters()).device)  # type: ignore[attr-defined]
-        if self.reference is None:
+        if self.given_reference is None:
             assert teacher.fingerprint is not None
             metrics = measure_reference(runner, teacher.model, teacher.fingerprint)
-            value = pick_metric(metrics, self.metric, self.gate.rule)
+            value = pick_metric(metrics, self.metric, self.rule)
             check_metric_range(self.metric, value, "The teacher's measured reference")
         else:
-            value = self.reference
+            value = self.given_reference
             names = probe_metric_names(runner, teacher.model)
             if names:
-                pick_metric(dict.fromkeys(names, 0.0), self.metric, self.gate.rule)
-        self.gate = SurpassGate(value, self.gate.rule, self.gate.k)
+                pick_metric(dict.fromkeys(names, 0.0), self.metric, self.rule)
+        self.reference = value
+        self.stop.open(value)
 
-    # ------------------------------------------------------------ while training
+    # ----------------------------------------------------------- while training
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Algorithm 1, steps 2-3: push ``a * Lambda(u)`` and ``T(u)`` into the model."""
-        weight = temperature = 0.0
+        """Algorithm 1, steps 2-3: push ``lambda(u)`` and ``T(u)`` into the model."""
         if self._student is not None:
-            u = runner.iter / self._iters_per_unit
-            weight = self.schedule(u)
-            temperature = self.temperature(u / self.schedule.length)
-            self._student.set_distillation(weight, temperature)
-            if u >= self.schedule.length:
+            if runner.iter >= self._last_iter:
                 self._end_distillation(runner, 'the schedule has ended')
+            else:
+                self._push(runner)
+        used = [0.0] * len(self._heads) if self._student is None else self._student.weights
+        temperatures = (
+            [0.0] * len(self._heads) if self._student is None else self._student.temperatures
+        )
         hub = runner.message_hub
-        hub.update_scalar('train/distill_lambda', weight)
-        hub.update_scalar('train/distill_temperature', temperature)
+        for index, (weight, temperature) in enumerate(zip(used, temperatures, strict=True)):
+            if self._watching:
+                self._weights[index].add(runner.iter, weight)
+            suffix = f'_{index}' if len(self._heads) > 1 else ''
+            hub.update_scalar(f'train/distill_lambda{suffix}', weight)
+            hub.update_scalar(f'train/distill_temperature{suffix}', temperature)
         if self._student is None:
-            # MMEngine would log their last values to the end, as if the teacher still spoke.
+            # MMEngine would log their last values to the end of the run.
             for name in hub.log_scalars:
                 if name.startswith(f'train/{DISTILL_PREFIX}'):
                     hub.update_scalar(name, 0.0)
 
+    def _push(self, runner: Any) -> None:
+        assert self._student is not None
+        weights, temperatures = [], []
+        for schedule, temperature in self._heads:
+            weights.append(schedule(runner.iter / self._iters[schedule.unit]))
+            temperatures.append(temperature(runner.iter / self._iters[temperature.unit]))
+        self._student.set_distillation(weights, temperatures)
+
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Algorithm 1, steps 4-5: feed the gate, and close it."""
-        if not self._watching:
+        """Algorithm 1, steps 4-5: ask the stop rule, and end distillation."""
+        if not self._watching or any(entry['iter'] == runner.iter for entry in self.history):
             return
-        value = pick_metric(metrics or {}, self.metric, self.gate.rule)
-        closes = self.gate.observe(value, runner.iter)
-        for name, scalar in (
-            ('streak', self.gate.streak),
-            ('reference', self.gate.reference),
-            ('closed', float(self.gate.closed)),
-        ):
-            runner.message_hub.update_scalar(f'val/distill_{name}', scalar)
-        if not self.gate.closed:
-            runner.logger.info(
-                f'{self.metric}: student {value:.4f}, teacher {self.gate.reference:.4f}; '
-                f'surpassed {self.gate.streak} of {self.gate.k} times in a row.'
-            )
-        if closes:
+        value = pick_metric(metrics or {}, self.metric, self.rule)
+        stopped = self.stop.observe(value, runner.iter)
+        scalars = self.stop.scalars()
+        self.history.append({'iter': runner.iter, 'value': value, **scalars})
+        if stopped and self.closed_at is None:
+            self.closed_at = runner.iter
             self._end_distillation(
                 runner,
-                f'the student surpassed the teacher {self.gate.k} times in a row '
-                f'({value:.4f} against {self.gate.reference:.4f})',
+                f'{self.stop.describe()} ({value:.4f}, teacher {self.reference:.4f})',
             )
+        elif not stopped:
+            runner.logger.info(
+                f'{self.metric}: student {value:.4f}, teacher {self.reference:.4f}'
+                + ''.join(f', {name} {scalar:g}' for name, scalar in scalars.items())
+            )
+        closed = float(self.closed_at is not None)
+        for name, scalar in {**scalars, 'reference': self.reference, 'closed': closed}.items():
+            runner.message_hub.update_scalar(f'val/distill_{name}', scalar)
         self._write(runner)
 
     def _end_distillation(self, runner: Any, reason: str) -> None:
         if self._student is None:
             return
-        self._student.set_distillation(weight=0.0, temperature=1.0)
-        self._student.teacher.release()
+        _end(runner)
         self._student = None
         runner.logger.info(
             f'Distillation ended at iteration {runner.iter}: {reason}. The teacher is released; '
-            f'the rest is the baseline.'
+            f'the rest of the run is the baseline.'
         )
+
+    def after_train(self, runner: Any) -> None:
+        """Write the weights up to the last iteration."""
+        if self._watching:
+            self._write(runner)
 
     def _write(self, runner: Any) -> None:
         if not is_main_process():
             return
-        closed_at = self.gate.closed_at
+        closed = self.closed_at
         write_json(
-            Path(runner.work_dir) / self.FILE,
+            Path(runner.work_dir) / WEAK_TO_STRONG,
             {
-                'format': 1,
+                'format': FORMATS[WEAK_TO_STRONG],
                 'metric': self.metric,
-                'rule': self.gate.rule,
-                'hits_in_a_row': self.gate.k,
-                'reference': self.gate.reference,
-                'reference_source': 'measured' if self.reference is None else 'given',
-                'history': self.gate.history,
+                'rule': self.rule,
+                'reference': self.reference,
+                'reference_source': 'measured' if self.given_reference is None else 'given',
+                'history': self.history,
                 'closed_at': None
-                if closed_at is None
-                else {'iter': closed_at, 'epoch': closed_at / iters_per_epoch(runner)},
-                'schedule': self._schedule_facts(),
+                if closed is None
+                else {'iter': closed, 'epoch': closed / iters_per_epoch(runner)},
+                'schedule': self._settings['schedule'],
+                'temperature': self._settings['temperature'],
+                'stop': self._settings['stop'],
+                'weights': [
+                    {'head': name, 'points': line.points}
+                    for name, line in zip(self._head_names, self._weights, strict=True)
+                ],
             },
         )
+
+
+def _end(runner: Any) -> None:
+    """Release the teacher; remove the heads from the student, its averages and the optimizer."""
+    student = _student_of(runner)
+    forget(trainable(student.distill_heads), runner.optim_wrapper)
+    student.end_distillation()
+    for hook in runner.hooks:  # EMAHook holds a copy of the student
+        average = getattr(getattr(hook, 'ema_model', None), 'module', None)
+        if isinstance(average, WeakToStrong):
+            average.end_distillation()
 
 
 def _student_of(runner: Any) -> WeakToStrong:

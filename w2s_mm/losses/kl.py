@@ -1,32 +1,86 @@
-"""What the distillation losses of several tasks share."""
+"""Kullback-Leibler divergence between two softmax distributions."""
 
-import torch
+from __future__ import annotations
+
 import torch.nn.functional as F
-from torch import Tensor
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.precision import full_precision
+
+from .reduction import reduced
 
 
-def full_precision(x: Tensor) -> Tensor:
-    """``x`` in float32 if it is in a half precision (as under AMP), otherwise as it is."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def temperature_kl(
-    student: Tensor, teacher: Tensor, temperature: float, reverse: bool = False
-) -> Tensor:
-    r"""Equation (3) of arXiv 2604.15451, row by row: :math:`T^2\,\mathrm{KL}(p^t_T \| p^s_T)`.
-
-    With :math:`p_T = \mathrm{softmax}(z / T)` of the student's and the teacher's logits.
+def softmax_kl(pred: Tensor, target: Tensor, reverse: bool = False) -> Tensor:
+    r"""KL divergence, row by row: :math:`\mathrm{KL}(\mathrm{softmax}(t) \| \mathrm{softmax}(s))`.
 
     Args:
-        student: Student logits, shape (R, C).
-        teacher: Teacher logits, shape (R, C); takes no gradient.
-        temperature: ``T(u)``, above 0.
-        reverse: The other direction, KL(student || teacher), the paper's ablation.
+        pred: Student logits ``s``, shape (R, C).
+        target: Teacher logits ``t``, shape (R, C); takes no gradient.
+        reverse: The other direction, KL(student || teacher).
 
     Returns:
         Shape (R,), in nats; at least 0, and 0 where the two agree up to a constant.
     """
-    ours = F.log_softmax(full_precision(student) / temperature, dim=-1)
-    theirs = F.log_softmax(full_precision(teacher.detach()) / temperature, dim=-1)
-    inputs, target = (theirs, ours) if reverse else (ours, theirs)
-    return temperature**2 * F.kl_div(inputs, target, reduction='none', log_target=True).sum(-1)
+    ours = F.log_softmax(full_precision(pred), dim=-1)
+    theirs = F.log_softmax(full_precision(target.detach()), dim=-1)
+    inputs, goal = (theirs, ours) if reverse else (ours, theirs)
+    return F.kl_div(inputs, goal, reduction='none', log_target=True).sum(-1)
+
+
+@MODELS.register_module()
+class KLDistillLoss(nn.Module):
+    r"""KL divergence between the softmax outputs of student ``s`` and teacher ``t``.
+
+    .. math::
+        L = \frac{1}{n} \sum_r w_r\,
+            \mathrm{KL}(\mathrm{softmax}(t_r) \,\|\, \mathrm{softmax}(s_r))
+
+    Equation (3) of arXiv 2604.15451 at T = 1. A distill head applies the temperature, see
+    :func:`~w2s_mm.losses.tempered`.
+
+    Args:
+        reverse: The other direction, KL(student || teacher), the paper's ablation.
+        loss_weight: Factor on the result, at least 0.
+
+    Raises:
+        W2SError: ``loss_weight`` is negative.
+    """
+
+    def __init__(self, reverse: bool = False, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        check_loss_weight(loss_weight)
+        self.reverse = reverse
+        self.loss_weight = loss_weight
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor:
+        """Weighted sum over rows, divided by ``avg_factor``.
+
+        Args:
+            pred: Student logits, shape (R, C).
+            target: Teacher logits, shape (R, C); takes no gradient.
+            weight: Weight of each row, shape (R,); 1 if None.
+            avg_factor: ``n``; the number of rows if None.
+
+        Returns:
+            A scalar, in nats; 0 for no rows.
+        """
+        rows = softmax_kl(pred, target, self.reverse)
+        return self.loss_weight * reduced(rows, weight, avg_factor)
+
+
+def check_loss_weight(loss_weight: float) -> None:
+    """Refuse a negative weight of a loss.
+
+    Raises:
+        W2SError: It is negative or NaN.
+    """
+    if not loss_weight >= 0:
+        raise W2SError(f'loss_weight is {loss_weight}; expected a number of at least 0.')

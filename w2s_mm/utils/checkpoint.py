@@ -96,7 +96,8 @@ def load_checkpoint(
     source: str,
     *,
     weights_only: bool = True,
-    absent: str = 'Point it at an existing file.',
+    absent: str = 'Give the path of an existing file.',
+    setting: str = 'model.teacher',
 ) -> dict[str, Any]:
     """Load a checkpoint file to the CPU.
 
@@ -105,7 +106,8 @@ def load_checkpoint(
             ``torch.save`` wrote.
         weights_only: Refuse files that need more than tensors and plain data. Set False only for
             an old file from a source you trust: unpickling it may run any code.
-        absent: What to type where there is no such file.
+        absent: What to do where there is no such file, for the message.
+        setting: Where a config sets ``weights_only``, for the message.
 
     Returns:
         The checkpoint as saved; for a bare state dict, ``{'state_dict': ...}``.
@@ -130,8 +132,8 @@ def load_checkpoint(
             raise _damaged(path, error) from error
         raise W2SError(
             f'Checkpoint {path} holds more than weights, and loading it could run code that is '
-            f'hidden in it ({refused[0]}). If you trust where it comes from, say '
-            f'weights_only=False beside its path (model.teacher.weights_only=False).'
+            f'hidden in it ({refused[0]}). If you trust its source, set '
+            f'{setting}.weights_only=False.'
         ) from error
     except (
         RuntimeError,

@@ -1,0 +1,65 @@
+"""The box term that dense and RoI heads share."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from w2s_mm.utils.errors import W2SError
+
+BoxForm = Literal['encoded', 'corners']
+
+
+def check_selection(score_thr: float, box_form: str) -> None:
+    """Refuse a threshold or a form of boxes that is out of its range.
+
+    Raises:
+        W2SError: It is.
+    """
+    if not 0 < score_thr < 1:
+        raise W2SError(f'distill_head.score_thr is {score_thr}; expected a number between 0 and 1.')
+    if box_form not in get_args(BoxForm):
+        raise W2SError(
+            f'distill_head.box_form is {box_form!r}; expected one of {get_args(BoxForm)}.'
+        )
+
+
+def box_term(
+    loss: nn.Module,
+    form: BoxForm,
+    student: Tensor,
+    teacher: Tensor,
+    weight: Tensor,
+    avg_factor: Tensor,
+) -> Tensor:
+    r"""Box alignment, weighted by how confident the teacher is.
+
+    .. math:: L = \frac{1}{n} \sum_r w_r\, \ell(b^s_r, b^t_r), \quad w_r = \max_c \sigma(t_{rc})
+
+    The paper aligns box regression with weight beta = 1, the ``loss_weight`` of ``loss``
+    (arXiv 2604.15451, sections 3 and 4.1), and leaves the form open.
+
+    Args:
+        loss: A box loss of MMDetection, such as ``L1Loss`` (on encoded numbers) or ``GIoULoss`` (on
+            corners).
+        form: What the boxes are given as.
+        student: Boxes, shape (R, 4).
+        teacher: Boxes, shape (R, 4); they take no gradient.
+        weight: ``w``, shape (R,).
+        avg_factor: ``n``, a scalar.
+
+    Returns:
+        A scalar; 0 for no rows.
+    """
+    if form == 'corners':
+        # Distances may be negative (RTMDet without exp_on_reg): then there is no box to follow,
+        # and the student's has no size below zero.
+        weight = weight * (teacher[:, 2:] > teacher[:, :2]).all(-1)
+        student, teacher = (
+            torch.cat([box[:, :2], torch.maximum(box[:, :2], box[:, 2:])], dim=1)
+            for box in (student, teacher)
+        )
+    weights = weight[:, None].expand(-1, 4)
+    return loss(student, teacher, weights, avg_factor=avg_factor)

@@ -1,0 +1,29 @@
+"""Temperature, the same for every loss between logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from w2s_mm.utils.precision import full_precision
+
+
+def tempered(
+    loss: Callable[..., Tensor], pred: Tensor, target: Tensor, temperature: float, **kwargs: Any
+) -> Tensor:
+    r"""A loss between logits at temperature ``T``: :math:`T^2\,\ell(s / T, t / T)`.
+
+    Equation (2) of arXiv 2604.15451. The factor keeps the size of the gradient, which the division
+    by ``T`` shrinks twice (arXiv 1503.02531, section 2).
+
+    Args:
+        loss: A loss of this package, or any with its arguments.
+        pred: Student logits, shape (R, C).
+        target: Teacher logits, shape (R, C); takes no gradient.
+        temperature: ``T(u)``, above 0.
+        **kwargs: Passed on to the loss: ``weight``, ``avg_factor``, ``labels``.
+    """
+    pred, target = full_precision(pred) / temperature, full_precision(target.detach()) / temperature
+    return temperature**2 * loss(pred, target, **kwargs)
