@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from w2s_mm.core.guard import SILENCE, all_finite, silenced_unless
+from w2s_mm.core.guard import SILENCE, Guard, all_finite
 
 CPU = torch.device('cpu')
 BAD = (float('nan'), float('inf'), -float('inf'))
@@ -29,7 +29,7 @@ def test_nothing_to_look_at_is_finite():
 
 def test_silence_replaces_every_number_and_nothing_else():
     answer = nested(float('nan'))
-    levels, rest, head = silenced_unless(torch.tensor(False), answer)
+    levels, rest, head = Guard('c.pth').admit(answer, CPU)
     assert all((level == SILENCE).all() for level in levels)
     assert torch.equal(rest['rois'], torch.arange(3)) and rest['none'] is None
     assert head is answer[-1]
@@ -38,5 +38,15 @@ def test_silence_replaces_every_number_and_nothing_else():
 
 def test_a_finite_answer_stays_as_it_is():
     answer = nested(2.0)
-    levels, _, _ = silenced_unless(torch.tensor(True), answer)
+    levels, _, _ = Guard('c.pth').admit(answer, CPU)
     assert all(torch.equal(a, b) for a, b in zip(levels, answer[0], strict=True))
+
+
+@pytest.mark.parametrize(('value', 'expected'), [(1.0, 3.0), (float('nan'), 0.0)])
+def test_a_term_counts_only_if_its_answer_was_finite(value, expected):
+    guard = Guard('c.pth')
+    guard.admit(nested(value), CPU)
+    weight = torch.tensor(3.0, requires_grad=True)
+    term = guard.masked(weight * 1.0)
+    term.backward()
+    assert term == expected and weight.grad == float(expected > 0)

@@ -21,9 +21,13 @@ def schedules(draw, length=LENGTH):
 
 def progress(schedule):
     """Anything, and the places where a formula changes with their neighbours."""
-    edges = [0.0, schedule.warmup, schedule.warmup + schedule.hold, schedule.length]
+    edges = [0.0, schedule.warmup, schedule.warmup + schedule.hold, total(schedule)]
     near = [math.nextafter(e, to) for e in edges for to in (-math.inf, math.inf)]
-    return st.one_of(st.sampled_from(edges + near), st.floats(-10, 1.2 * schedule.length + 1))
+    return st.one_of(st.sampled_from(edges + near), st.floats(-10, 1.2 * total(schedule) + 1))
+
+
+def total(schedule):
+    return schedule.warmup + schedule.hold + schedule.decay
 
 
 def written_out(schedule, u):
@@ -136,37 +140,50 @@ def test_unknown_choice_is_named(name):
         WarmupHoldDecay(1.0, 1, 1, 1, **{name: 'epochs'})
 
 
+def test_a_weight_of_zero_has_no_length():
+    assert WarmupHoldDecay(0.0, 1, 1, 1).length == 0
+    assert WarmupHoldDecay(0.1, 1, 1, 1).length == 3
+
+
 def test_schedule_of_no_length_is_refused():
     with pytest.raises(W2SError, match='all 0'):
         WarmupHoldDecay(1.0, 0, 0, 0)
 
 
-@given(st.floats(0.1, 20), st.one_of(st.none(), st.floats(0.1, 20)), SHAPE, st.floats(-1, 2))
-def test_temperature_stays_between_its_ends(start, end, shape, fraction):
-    ramp = TemperatureRamp(start, end, shape)
-    last = start if end is None else end
-    slack = 1e-12 * (start + last)
-    assert min(start, last) - slack <= ramp(fraction) <= max(start, last) + slack
+@given(st.floats(0.1, 20), st.floats(0.1, 20), st.floats(1e-3, 1e3), SHAPE, st.floats(-1, 2))
+def test_temperature_stays_between_its_ends(start, end, length, shape, fraction):
+    ramp = TemperatureRamp(start, end, length, shape=shape)
+    slack = 1e-9 * (start + end)
+    found = ramp(fraction * length)
+    assert min(start, end) - slack <= found <= max(start, end) + slack
     if fraction <= 0:
-        assert ramp(fraction) == start
-    if fraction >= 1:
-        assert ramp(fraction) == pytest.approx(last)
+        assert found == start
+    if fraction > 1:
+        assert found == pytest.approx(end)
 
 
 def test_temperature_of_the_paper():
-    ramp = TemperatureRamp(6, 1)
-    assert [ramp(f) for f in (-1, 0, 0.2, 0.5, 1, 7)] == [6, 6, 5, 3.5, 1, 1]
-    assert TemperatureRamp(6, 1, 'cosine')(0.5) == pytest.approx(3.5)
-    assert [TemperatureRamp(2)(f) for f in (-1, 0, 0.5, 1, 2)] == [2] * 5
+    ramp = TemperatureRamp(6, 1, length=10, unit='iter')
+    assert [ramp(u) for u in (-10, 0, 2, 5, 10, 70)] == [6, 6, 5, 3.5, 1, 1]
+    assert TemperatureRamp(6, 1, 10, shape='cosine')(5) == pytest.approx(3.5)
+    assert [TemperatureRamp(2)(u) for u in (-1, 0, 0.5, 1, 2)] == [2] * 5
 
 
 @pytest.mark.parametrize('value', [0, -1, math.nan, math.inf, '2'])
-@pytest.mark.parametrize('name', ['start', 'end'])
+@pytest.mark.parametrize('name', ['start', 'end', 'length'])
 def test_bad_temperature_is_named(name, value):
+    arguments = {'start': 2.0, 'end': 1.0, 'length': 3.0, name: value}
     with pytest.raises(W2SError, match=rf'temperature\.{name} is {value!r}'):
-        TemperatureRamp(**{'start': 2.0, name: value})
+        TemperatureRamp(**arguments)
 
 
-def test_unknown_temperature_shape_is_named():
-    with pytest.raises(W2SError, match=r"temperature\.shape is 'step'"):
-        TemperatureRamp(6, 1, 'step')
+@pytest.mark.parametrize('alone', [{'end': 1.0}, {'length': 10}])
+def test_a_ramp_needs_an_end_and_a_length(alone):
+    with pytest.raises(W2SError, match='expected both or neither'):
+        TemperatureRamp(6.0, **alone)
+
+
+@pytest.mark.parametrize('name', ['unit', 'shape'])
+def test_unknown_choice_of_a_temperature_is_named(name):
+    with pytest.raises(W2SError, match=rf"temperature\.{name} is 'step'"):
+        TemperatureRamp(6, 1, 10, **{name: 'step'})

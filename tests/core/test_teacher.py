@@ -8,7 +8,8 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import DefaultScope
 
-from w2s_mm.core.teacher import FrozenTeacher, _for_inference
+from w2s_mm.core.frozen_model import for_inference
+from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.rng import rng_state
 
@@ -196,13 +197,13 @@ def two_stage(faster_rcnn, save_teacher):
     return FrozenTeacher(**save_teacher(faster_rcnn()))
 
 
-def test_features_of_a_two_stage_teacher_are_for_inference(two_stage):
+def test_features_of_a_two_stage_teacher_arefor_inference(two_stage):
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in two_stage.model.backbone.modules())
 
 
 def test_folded_two_stage_detector_predicts_what_it_did(two_stage, build, make_raw):
     whole = plain(build, two_stage)
-    folded = _for_inference(plain(build, two_stage))
+    folded = for_inference(plain(build, two_stage))
     assert any(isinstance(m, torch.nn.BatchNorm2d) for m in whole.modules())
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
     expected, found = (model.test_step(make_raw()) for model in (whole, folded))
@@ -251,7 +252,7 @@ def test_norms_that_share_a_convolution_are_left_alone():
             return self.norm(features), self.other_norm(features)
 
     model = Shared().eval()
-    assert _for_inference(model) is model
+    assert for_inference(model) is model
 
 
 def test_operators_that_misread_channels_last_keep_the_plain_layout(two_stage, teacher):
@@ -271,7 +272,7 @@ def test_models_that_need_more_than_images_are_left_alone():
             return self.norm(images) * time
 
     model = Conditional().eval()
-    assert _for_inference(model) is model
+    assert for_inference(model) is model
 
 
 @pytest.mark.parametrize('config', ['no/such/config.py', 'mmdet::no_such/config.py'])

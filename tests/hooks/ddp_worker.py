@@ -22,7 +22,7 @@ def train(folder: Path, processes: int) -> None:
         folder / f'run{processes}',
         teacher,
         norm=False,
-        hook=dict(k=3),
+        hook=dict(stop=dict(k=3)),
         schedule=dict(unit='training', lambda_max=1.0, warmup=0.1, hold=0.9, decay=0.0),
         launcher='pytorch',
     )

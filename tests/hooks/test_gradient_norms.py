@@ -69,7 +69,7 @@ def test_the_training_is_bit_by_bit_the_one_without_it(tmp_path, by_epoch):
 
 def test_it_measures_every_n_iterations_and_knows_no_distillation_after_the_end(tmp_path):
     told = dict(schedule=dict(unit='iter', lambda_max=1.0, warmup=0, hold=8, decay=0))
-    run(config(tmp_path, make_teacher(tmp_path), interval=4, **told, hook=dict(k=100)))
+    run(config(tmp_path, make_teacher(tmp_path), interval=4, **told, hook=dict(stop=dict(k=100))))
     found = measured(tmp_path)
     assert found['interval'] == 4 and found['seconds'] > 0
     assert [entry['iter'] for entry in found['history']] == [1, 5, 9, 13]

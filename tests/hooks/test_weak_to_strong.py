@@ -170,7 +170,7 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path, teacher, by_epoch, s
     """Contract 4: killed right after a checkpoint, before that checkpoint's validation."""
     settings = dict(
         by_epoch=by_epoch,
-        hook=dict(reference=1e-6, k=3),
+        hook=dict(reference=1e-6, stop=dict(k=3)),
         schedule=dict(unit='training', lambda_max=1.0, warmup=0.1, hold=0.9, decay=0.0),
     )
     whole, whole_spy = run_spied(make_config(tmp_path / 'whole', teacher, **settings))
@@ -204,7 +204,7 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path, teacher, by_epoch, s
 
 
 def test_resumed_after_the_last_checkpoint_still_gets_its_last_validation(tmp_path, teacher):
-    settings = dict(hook=dict(reference=1e-6, k=4))
+    settings = dict(hook=dict(reference=1e-6, stop=dict(k=4)))
     run(make_config(tmp_path / 'run', teacher, **settings))
     whole = story(tmp_path / 'run')
     # What a kill between the last checkpoint and the last validation leaves behind:
@@ -252,7 +252,10 @@ def test_logs_reach_text_and_visualization_backends(tmp_path, teacher):
     log = Path(runner._log_dir, f'{runner.timestamp}.log').read_text()
     for term in ('distill_lambda', 'distill_temperature', 'loss_distill_toy', 'distill_streak'):
         assert term in log
-    assert 'Distillation ended at iteration 8: the student surpassed the teacher 2 times' in log
+    assert (
+        'Distillation ended at iteration 8: the student surpasses the teacher in 2 validations'
+        in log
+    )
     events = EventAccumulator(str(Path(runner._log_dir) / 'vis_data')).Reload()
     tags = set(events.Tags()['scalars'])
     assert {
@@ -347,9 +350,9 @@ def test_reference_that_is_nan_is_refused(tmp_path, teacher):
     refused(make_config(tmp_path / 'run', teacher), 'reference is nan')
 
 
-def test_schedule_longer_than_the_training_is_refused(tmp_path, teacher):
+def test_schedule_longer_than_the_run_is_refused(tmp_path, teacher):
     schedule = dict(unit='epoch', lambda_max=1.0, warmup=1.0, hold=3.0, decay=1.0)
-    refused(make_config(tmp_path / 'run', teacher, schedule=schedule), 'longer than the training')
+    refused(make_config(tmp_path / 'run', teacher, schedule=schedule), 'longer than the run')
 
 
 def test_teacher_of_other_classes_is_refused(tmp_path, teacher):
@@ -375,7 +378,7 @@ def test_resuming_under_another_schedule_is_refused(tmp_path, teacher):
     run(make_config(tmp_path / 'run', teacher, epochs=3))
     schedule = dict(unit='epoch', lambda_max=2.0, warmup=0.5, hold=1.5, decay=1.0)
     config = make_config(tmp_path / 'run', teacher, epochs=4, schedule=schedule, resume=True)
-    with pytest.raises(W2SError, match='another schedule'):
+    with pytest.raises(W2SError, match='other settings of WeakToStrongHook'):
         run(config)
 
 

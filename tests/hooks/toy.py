@@ -88,9 +88,6 @@ class ToyDistillHead(DistillHead):
         out = full_precision(tape['head'][-1].output)
         return dict(toy=(out - full_precision(answer)).square().mean() / temperature)
 
-    def entropy(self, model: Any, tape: Any) -> Tensor:
-        return tape['head'][-1].output.new_zeros(0)
-
 
 @DATASETS.register_module(force=True)
 class ToyData(Dataset):
@@ -197,7 +194,7 @@ def make_config(
             metric='toy/fit',
             schedule=schedule
             or dict(unit='epoch', lambda_max=1.0, warmup=0.5, hold=1.5, decay=1.0),
-            temperature=dict(start=2.0, end=1.0),
+            temperature=dict(start=2.0, end=1.0, length=3.0),
             **(hook or {}),
         )
     config = dict(

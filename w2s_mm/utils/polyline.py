@@ -23,7 +23,10 @@ class Polyline:
         self.tolerance = tolerance
         self.points: list[list[float]] = []
         self._peak = 0.0
-        self._slopes = -math.inf, math.inf  # that a line from the last corner may have
+        self._slopes: tuple[float, float] = (
+            -math.inf,
+            math.inf,
+        )  # that a line from the last corner may have
 
     def add(self, x: float, y: float) -> None:
         """Add a point; ``x`` grows from one to the next."""
@@ -47,11 +50,16 @@ class Polyline:
         return (y - margin - y0) / (x - x0), (y + margin - y0) / (x - x0)
 
     def state_dict(self) -> dict[str, Any]:
-        """The points so far."""
-        return {'points': [list(point) for point in self.points]}
+        """Everything that continuing needs."""
+        return {
+            'points': [list(point) for point in self.points],
+            'peak': self._peak,
+            'slopes': list(self._slopes),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from points; the last one becomes a corner."""
+        """Continue where :meth:`state_dict` was taken."""
         self.points = [list(point) for point in state['points']]
-        self._peak = max((abs(y) for _, y in self.points), default=0.0)
-        self._slopes = math.inf, -math.inf  # no line goes on
+        self._peak = state['peak']
+        low, high = state['slopes']
+        self._slopes = low, high
