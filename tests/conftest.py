@@ -19,6 +19,11 @@ settings.register_profile('steady', deadline=None, derandomize=True, database=No
 settings.load_profile('steady')
 
 NUM_CLASSES = 3
+BOX_LOSSES = {
+    'l1': dict(loss_bbox=dict(type='mmdet.L1Loss')),
+    'giou': dict(loss_bbox=dict(type='mmdet.GIoULoss'), box_form='corners'),
+    None: {},
+}
 RETINANET = dict(
     type='RetinaNet',
     data_preprocessor=dict(
@@ -392,12 +397,9 @@ def make_student(retinanet, build, make_teacher):
                 'teacher': teacher or make_teacher(),
                 'distill_head': {
                     'type': 'DenseDistillHead',
-                    'loss_cls': {
-                        'type': 'FocalLogitDistillLoss',
-                        'score_thr': score_thr,
-                        'focal': focal,
-                    },
-                    'loss_bbox': box and {'type': 'BoxDistillLoss', 'mode': box},
+                    'score_thr': score_thr,
+                    'loss_cls': {'type': 'FocalLogitDistillLoss', 'focal': focal},
+                    **BOX_LOSSES[box],
                 },
                 **kwargs,
             }
@@ -424,9 +426,9 @@ def make_rcnn_student(faster_rcnn, build, save_teacher):
                 'teacher': teacher,
                 'distill_head': {
                     'type': 'RoIDistillHead',
-                    'loss_cls': {'type': 'SoftmaxKLDistillLoss', 'score_thr': score_thr},
-                    'loss_bbox': box and {'type': 'BoxDistillLoss', 'mode': box},
+                    'score_thr': score_thr,
                     'loss_rpn': {'type': 'FocalLogitDistillLoss', 'focal': 1.0} if rpn else None,
+                    **BOX_LOSSES[box],
                 },
                 **kwargs,
             }
