@@ -17,6 +17,9 @@ RECORD = {
 }
 
 
+WEIGHT = [[0, 0.0], [40, 2.0], [80, 2.0], [120, 0.0]]
+
+
 @pytest.fixture
 def write_run(tmp_path):
     """Write the work directory of a run that was validated every 40 iterations."""
@@ -32,7 +35,7 @@ def write_run(tmp_path):
         finished=True,
         reference=None,
         closed_at=None,
-        schedule=None,
+        weights=(),
         interval=40,
         record=None,
         gradients=None,
@@ -65,15 +68,15 @@ def write_run(tmp_path):
         (path / 'time_to_target.json').write_text(json.dumps(measured))
         if reference is not None:
             distilled = {
-                'format': 1,
+                'format': 2,
                 'metric': metric,
                 'rule': rule,
-                'hits_in_a_row': 2,
+                'stop': {'type': 'SurpassGate', 'k': 2},
                 'reference': reference,
                 'reference_source': 'given',
                 'history': [],
                 'closed_at': closed_at and {'iter': closed_at, 'epoch': closed_at / 80},
-                'schedule': schedule,
+                'weights': [{'head': 'Head', 'points': points} for points in weights],
             }
             (path / 'weak_to_strong.json').write_text(json.dumps(distilled))
         if record is not None:
@@ -84,16 +87,3 @@ def write_run(tmp_path):
         return path
 
     return write
-
-
-@pytest.fixture
-def schedule():
-    return {
-        'type': 'WarmupHoldDecay',
-        'lambda_max': 2.0,
-        'warmup': 40,
-        'hold': 40,
-        'decay': 40,
-        'unit': 'iter',
-        'shape': 'linear',
-    }

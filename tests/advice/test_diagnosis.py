@@ -3,8 +3,8 @@ import math
 
 import pytest
 
+from w2s_mm.advice.band import Band, Candidate
 from w2s_mm.advice.diagnosis import Alignment, Diagnosis, as_json, as_text
-from w2s_mm.advice.selection import Band, Candidate
 from w2s_mm.report import Speedup
 
 NEAR, FAR = Alignment(0.6, 0.5, 900, 400), Alignment(0.5, 0.7, 900, 400)
@@ -23,8 +23,8 @@ def diagnosis(value=0.35, baseline=FAR, student=NEAR, speedup=None, answers=900,
     [
         (0.2, 'Too weak: AP50 20.0 is 50 % below the baseline (40.0); suitable is up to 15 %.'),
         (0.35, 'Suitable: AP50 35.0 is 12.5 % below the baseline (40.0)'),
-        (0.4, 'Too strong: AP50 40.0 is 0 % better than the baseline (40.0)'),
-        (0.5, 'Too strong: AP50 50.0 is 25 % better than the baseline (40.0)'),
+        (0.4, 'Too strong: AP50 40.0 is as good as the baseline (40.0)'),
+        (0.5, 'Too strong: AP50 50.0 is 25 % above the baseline (40.0)'),
     ],
 )
 def test_the_verdict_is_that_of_the_operating_band(value, words):
@@ -41,7 +41,7 @@ def test_the_figures_it_rests_on_are_shown():
     rows = [
         ' '.join(line.split()) for line in as_text(diagnosis(speedup=Speedup(2, 2))).splitlines()
     ]
-    assert 'mean entropy of its answers, nats 1.386' in rows
+    assert 'mean entropy of its predictions, nats 1.386' in rows
     assert 'CKA(student, teacher) 0.500 0.600' in rows
     assert 'KL(student || teacher), nats 0.700 0.500' in rows
     assert 'speedup of this pair to AP50 30 2.00x' in rows
@@ -50,11 +50,15 @@ def test_the_figures_it_rests_on_are_shown():
 @pytest.mark.parametrize(
     ('baseline', 'student', 'words'),
     [
-        (FAR, NEAR, 'nearer to the teacher, in features and in answers'),
-        (NEAR, FAR, 'no nearer to the teacher than the untaught one'),
-        (FAR, Alignment(0.6, 0.8, 900, 400), 'in features, not in answers'),
-        (FAR, Alignment(0.4, 0.6, 900, 400), 'in answers, not in features'),
-        (Alignment(0.5, None, 0, 400), Alignment(0.6, None, 0, 400), 'in features, not in answers'),
+        (FAR, NEAR, 'closer to the teacher than the baseline, in features and in predictions'),
+        (NEAR, FAR, 'no closer to the teacher than the baseline'),
+        (FAR, Alignment(0.6, 0.8, 900, 400), 'in features, not in predictions'),
+        (FAR, Alignment(0.4, 0.6, 900, 400), 'in predictions, not in features'),
+        (
+            Alignment(0.5, None, 0, 400),
+            Alignment(0.6, None, 0, 400),
+            'in features, not in predictions',
+        ),
         (FAR, Alignment(0.6, 0.5, 900, 20), 'CKA of 20 images is noisy'),
         (FAR, Alignment(math.nan, 0.5, 900, 400), 'CKA of 400 images is noisy'),
     ],
@@ -66,9 +70,9 @@ def test_what_the_alignment_says(baseline, student, words):
 @pytest.mark.parametrize(
     ('value', 'speedup', 'words'),
     [
-        (0.2, Speedup(1.5, 1.5), 'this pair was faster all the same'),
-        (0.5, Speedup(low=1.2), 'this pair was faster all the same'),
-        (0.35, Speedup(high=0.9), 'this pair was slower all the same'),
+        (0.2, Speedup(1.5, 1.5), 'this pair was faster nevertheless'),
+        (0.5, Speedup(low=1.2), 'this pair was faster nevertheless'),
+        (0.35, Speedup(high=0.9), 'this pair was slower nevertheless'),
     ],
 )
 def test_what_contradicts_the_verdict_is_said(value, speedup, words):

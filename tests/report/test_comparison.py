@@ -59,7 +59,7 @@ def test_a_run_in_progress_is_noted(write_run):
     result = compare([load_run(write_run('ours', [], finished=False))], tau=0.2)
     assert result.pairs[0].ours_at == after(0)
     assert result.notes == [
-        'Not finished: ours. Figures may still change.',
+        'Not finished: ours. The figures may still change.',
         'Not yet validated: ours.',
     ]
 

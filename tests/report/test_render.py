@@ -1,11 +1,17 @@
 """The report from made-up curves."""
 
+import json
+import math
 import re
 from html.parser import HTMLParser
 
 import pytest
 
-from w2s_mm.report import gather, write_report
+from tests.run_files import WEIGHT
+from w2s_mm.report import as_json, gather, read_archive, save_study, update_page
+from w2s_mm.report.page import build_page
+from w2s_mm.report.render import as_html, as_markdown
+from w2s_mm.utils.errors import W2SError
 
 RISING = [0.05, 0.1, 0.15, 0.21, 0.25, 0.24]
 EARLY = [0.1, 0.22, 0.3, 0.31, 0.3, 0.3]
@@ -13,107 +19,112 @@ NEVER = [0.05] * 6
 
 
 @pytest.fixture
-def report(write_run, schedule, tmp_path):
-    """``report(curves, ...)``: text of report.md and report.html of pairs, one a curve of ours."""
+def pairs(write_run):
+    """``pairs(ours, base, ...)``: a study of pairs, one a curve of ours."""
 
-    def write(ours, base, **told):
-        told = {'reference': 0.25, 'closed_at': 160, 'schedule': schedule, 'record': {}, **told}
+    def study(ours, base, **told):
+        told = {'reference': 0.25, 'closed_at': 160, 'weights': [WEIGHT], 'record': {}, **told}
         kept = {key: told[key] for key in ('record', 'metric', 'rule', 'thresholds') if key in told}
         dirs = [write_run(f'ours/seed{s}', c, seed=s, **told) for s, c in enumerate(ours)]
         bases = [write_run(f'base/seed{s}', c, seed=s, **kept) for s, c in enumerate(base)]
-        path = write_report(gather(dirs, bases), tmp_path / 'report')
-        return path.with_suffix('.md').read_text(), path.read_text()
+        return gather(dirs, bases)
 
-    return write
+    return study
 
 
-def test_the_headline_is_that_of_the_mean_curve_with_median_and_interval(report):
-    markdown, _ = report([EARLY, EARLY], [RISING, EARLY])
+def in_markdown(study):
+    return as_markdown(build_page(study))
+
+
+def in_html(study):
+    return as_html(build_page(study), study)
+
+
+def test_the_headline_is_that_of_the_mean_curve_with_median_and_interval(pairs):
+    markdown = in_markdown(pairs([EARLY, EARLY], [RISING, EARLY]))
     assert (
         'AP50 20 is reached 1.50x as fast with the teacher: 80 iterations instead of 120 (mean of '
         '2 pairs). The median of the paired ratios is 1.50x, 95% interval 1.00x to 2.00x; 2 pairs '
-        'say little about luck.'
+        'are too few to rule out chance.'
     ) in markdown
 
 
-def test_one_pair_is_labelled_as_one(report):
-    markdown, _ = report([EARLY], [RISING])
+def test_one_pair_is_labelled_as_one(pairs):
+    markdown = in_markdown(pairs([EARLY], [RISING]))
     assert (
-        '2.00x as fast with the teacher: 80 iterations instead of 160. One pair of runs' in markdown
+        '2.00x as fast with the teacher: 80 iterations instead of 160. This is one pair of runs'
+        in markdown
     )
     assert 'mean curve |' not in markdown
 
 
-def test_a_run_that_never_arrives_stays_in_the_median(report):
-    markdown, _ = report([EARLY, EARLY, EARLY], [RISING, NEVER, NEVER])
+def test_a_run_that_never_arrives_stays_in_the_median(pairs):
+    markdown = in_markdown(pairs([EARLY, EARLY, EARLY], [RISING, NEVER, NEVER]))
     assert '| 1 | > 240 / 80 | > 3.00x | > 240 / 80 | > 3.00x |' in markdown
     assert 'The median of the paired ratios is >= 3.00x, 95% interval 2.00x to unknown' in markdown
 
 
-def test_sustained_crossings_have_a_column_of_their_own(report):
-    markdown, _ = report([[0.1, 0.22, 0.1, 0.31, 0.3, 0.3]], [RISING])
+def test_sustained_crossings_have_a_column_of_their_own(pairs):
+    markdown = in_markdown(pairs([[0.1, 0.22, 0.1, 0.31, 0.3, 0.3]], [RISING]))
     assert (
         '| 0 | 160 / 80 | 2.00x | 160 / 160 | 1.00x | 24.0 / 30.0 | 25.0 / 31.0 | 160 |' in markdown
     )
 
 
-def test_three_clocks(report):
-    markdown, _ = report([EARLY], [RISING])
+def test_three_clocks(pairs):
+    markdown = in_markdown(pairs([EARLY], [RISING]))
     assert '| ours | iterations | 160 | 80 | 2.00x | - |' in markdown
     assert '| ours | seconds of training | 16.0 | 8.0 | 2.00x | - |' in markdown
     assert '| ours | seconds, everything included | 30.0 | 20.0 | 1.50x | - |' in markdown
 
 
-def test_what_was_compared_is_told(report):
-    markdown, _ = report([EARLY], [RISING])
+def test_what_was_compared_is_told(pairs):
+    markdown = in_markdown(pairs([EARLY], [RISING]))
     assert 'Checked by fingerprints' in markdown
     assert '| ours | 0 | configs/digits/retinanet_student.py | 1234 | 25.0 | 800 |' in markdown
     assert '| commit | abc |' in markdown and '| cores | 2 |' in markdown
     assert '| cuda |' not in markdown
-    assert 'Not known: the run that wrote its checkpoint is not at hand.' in markdown
+    assert 'Not known: the run that wrote its checkpoint is not available.' in markdown
 
 
-def test_a_lower_metric(report):
+def test_a_lower_metric(pairs):
     fid = {'metric': 'fid', 'rule': 'less', 'thresholds': (60,), 'reference': 65}
-    markdown, _ = report([[90, 58, 50]], [[95, 80, 59]], **fid)
+    markdown = in_markdown(pairs([[90, 58, 50]], [[95, 80, 59]], **fid))
     assert 'FID 60 is reached 1.50x as fast' in markdown
     assert 'the metric is at most tau' in markdown
     assert '| 59.0 / 50.0 | 59.0 / 50.0 |' in markdown
 
 
-def test_several_variants_stand_in_one_table_and_one_figure(write_run, tmp_path):
+def test_several_variants_stand_in_one_table_and_one_figure(write_run):
     dirs = [write_run(f'{n}/seed0', c) for n, c in (('fast', EARLY), ('never', NEVER))]
-    path = write_report(gather(dirs, [write_run('base/seed0', RISING)]), tmp_path / 'report')
-    markdown = path.with_suffix('.md').read_text()
+    markdown = in_markdown(gather(dirs, [write_run('base/seed0', RISING)]))
     assert '| base | 160 |' in markdown and '| fast | 80 | 2.00x |' in markdown
     assert '| never | > 240 | < 0.67x |' in markdown
     assert markdown.count('![') == 1
-    assert (
-        'How much sooner AP50 20 is reached than by base (one pair): fast 2.00x, never < 0.67x.'
-    ) in markdown
+    assert ('Speedup to AP50 20 over base (one pair): fast 2.00x, never < 0.67x.') in markdown
 
 
-def test_gradient_norms_have_a_figure(report):
+def test_gradient_norms_have_a_figure(pairs):
     entry = {'iter': 1, 'grad_norm_base': 1.0, 'grad_norm_distill': 0.5, 'grad_cosine': 0.3}
-    markdown, html = report([EARLY], [RISING], gradients=[entry])
-    assert '(gradients_ours_seed0.png)' in markdown and html.count('<figure>') == 2
+    study = pairs([EARLY], [RISING], gradients=[entry])
+    assert '(gradients_ours_seed0.png)' in in_markdown(study)
+    assert in_html(study).count('<figure>') == 2
 
 
-def test_runs_without_a_baseline_are_reported(write_run, tmp_path):
-    path = write_report(gather([write_run('ours', RISING)]), tmp_path / 'report')
-    markdown = path.with_suffix('.md').read_text()
+def test_runs_without_a_baseline_are_reported(write_run):
+    markdown = in_markdown(gather([write_run('ours', RISING)]))
     assert markdown.startswith('# AP50 20 reached after 160 iterations')
     assert 'fingerprints' not in markdown
 
 
-def test_the_page_needs_nothing_beside_it(report):
-    _, html = report([EARLY, EARLY], [RISING, NEVER])
+def test_the_page_needs_nothing_beside_it(pairs):
+    html = in_html(pairs([EARLY, EARLY], [RISING, NEVER]))
     assert not re.findall(r'(?:src|srcset|href)="(?!data:)', html)
     assert '<script' not in html and '@import' not in html
     assert 'name="viewport"' in html
 
 
-def test_the_page_is_well_formed(report):
+def test_the_page_is_well_formed(pairs):
     class Balanced(HTMLParser):
         def __init__(self):
             super().__init__()
@@ -127,10 +138,94 @@ def test_the_page_is_well_formed(report):
             assert self.open.pop() == tag
 
     parser = Balanced()
-    parser.feed(report([EARLY], [RISING])[1])
+    parser.feed(in_html(pairs([EARLY], [RISING])))
     assert parser.open == []
 
 
-def test_names_are_escaped(write_run, tmp_path):
-    path = write_report(gather([write_run('a<b>', RISING)]), tmp_path / 'report')
-    assert 'a<b>' not in path.read_text() and 'a&lt;b&gt;' in path.read_text()
+def test_names_are_escaped(write_run):
+    html = in_html(gather([write_run('a<b>', RISING)]))
+    assert 'a<b>' not in html and 'a&lt;b&gt;' in html
+
+
+def test_runs_without_a_weight_curve_have_one_note(pairs, write_run):
+    markdown = in_markdown(pairs([EARLY, EARLY], [RISING, RISING]))
+    assert 'Lower panel: the distillation weight' in markdown and 'format 1' not in markdown
+    paths = [write_run(f'old/seed{s}', EARLY, seed=s, reference=0.25) for s in (0, 1)]
+    for path in paths:
+        file = path / 'weak_to_strong.json'
+        old = json.loads(file.read_text())
+        del old['weights']
+        file.write_text(json.dumps({**old, 'format': 1}))
+    page = in_markdown(gather(paths))
+    assert 'Lower panel' not in page
+    assert page.count('The files of seed0, seed1 have format 1') == 1
+
+
+def test_json_holds_raw_numbers_and_no_infinity(write_run):
+    ours = [write_run(f'ours{s}', EARLY, seed=s, reference=0.25, closed_at=160) for s in (0, 1)]
+    base = [write_run(f'base{s}', c, seed=s) for s, c in enumerate([RISING, NEVER])]
+    content = json.loads(json.dumps(as_json(gather(ours, base)), allow_nan=False))
+    (variant,) = content['variants']
+    assert (variant['name'], content['baseline']) == ('ours', 'base')
+    clocks = [(c['clock'], c['hits_in_a_row']) for c in variant['comparisons']]
+    assert clocks == [
+        (clock, k) for clock in ('iter', 'train_seconds', 'wall_seconds') for k in (1, 2)
+    ]
+    written = variant['comparisons'][0]
+    exact, bound = written['pairs']
+    assert exact['speedup'] == {'value': 2, 'at_least': None, 'at_most': None}
+    assert bound['speedup'] == {'value': None, 'at_least': 3, 'at_most': None}
+    assert bound['baseline']['first_at'] is None
+    assert bound['baseline']['not_reached_up_to'] == 240
+    assert (exact['ours']['final'], exact['ours']['best']) == (0.3, 0.31)
+    assert written['median_speedup'] == {'value': None, 'at_least': 2.5, 'at_most': None}
+    assert written['interval'] == {'at_least': 2, 'at_most': None}
+    assert written['mean_curve']['baseline']['not_reached_up_to'] == 240
+    assert content['runs'][2]['gate_closed_at'] == 160
+    assert content['bootstrap'] == {'confidence': 0.95, 'resamples': 10_000, 'seed': 0}
+
+
+def test_json_of_a_run_that_broke_down_is_valid(write_run):
+    content = as_json(gather([write_run('run', [0.1, math.nan])]))
+    assert json.dumps(content, allow_nan=False)
+    ours = content['variants'][0]['comparisons'][0]['pairs'][0]['ours']
+    assert (ours['final'], ours['best']) == (None, 0.1)
+
+
+# ----------------------------------------------------------------------- a report inside a page
+
+
+@pytest.fixture
+def archive(write_run, tmp_path):
+    base = [write_run(f'base/seed{s}', RISING, seed=s) for s in (0, 1)]
+    for group, name in (('main', 'ours'), ('other', 'second')):
+        ours = [write_run(f'{name}/seed{s}', EARLY, seed=s, reference=0.25) for s in (0, 1)]
+        save_study(tmp_path / 's.json.gz', gather(ours, base), group)
+    return read_archive(tmp_path / 's.json.gz')
+
+
+def test_reports_are_written_into_their_places_of_a_page(archive, tmp_path):
+    page = tmp_path / 'docs' / 'study.md'
+    page.parent.mkdir()
+    place = '<!-- w2s report: {} -->\nold\n<!-- end of w2s report -->'
+    page.write_text(
+        f'# Title\n\n{place.format("main")}\n\nbetween\n\n{place.format("other")}\n\nend\n'
+    )
+    update_page(page, archive)
+    text = page.read_text()
+    assert text.startswith('# Title\n') and text.endswith('\nend\n')
+    assert '\nbetween\n' in text and '\nold\n' not in text
+    assert text.count('\n## AP50 20 reached 2.00x as fast') == 2
+    assert text.count('\n### Runs\n') == 2
+    assert text.count('\n### How to read this\n') == 1
+    pictures = sorted(path.name for path in page.parent.glob('*.png'))
+    assert pictures == ['study_curves.png', 'study_other_curves.png']
+    assert all(f']({name})' in text for name in pictures)
+    update_page(page, archive)
+    assert page.read_text() == text
+
+
+def test_a_page_without_a_place_is_refused(archive, tmp_path):
+    (tmp_path / 'page.md').write_text('# Title\n')
+    with pytest.raises(W2SError, match=r'no place for a report.*<!-- w2s report: main -->'):
+        update_page(tmp_path / 'page.md', archive)

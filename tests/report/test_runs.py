@@ -1,16 +1,19 @@
+import json
 import math
 import subprocess
 import sys
 
 import pytest
 
+from tests.run_files import WEIGHT
 from w2s_mm.report import load_run
 from w2s_mm.utils.errors import W2SError
 
 
-def test_analysis_needs_neither_torch_nor_mm():
+@pytest.mark.slow
+def test_a_report_needs_neither_torch_nor_mm():
     code = (
-        'import sys, w2s_mm.report; '
+        'import sys, w2s_mm.report, w2s_mm.commands.report; '
         'assert not {"torch", "mmengine", "mmdet", "mmcv"} & set(sys.modules)'
     )
     subprocess.run([sys.executable, '-c', code], check=True)
@@ -19,29 +22,26 @@ def test_analysis_needs_neither_torch_nor_mm():
 def test_a_baseline_has_no_teacher(write_run):
     run = load_run(write_run('base', [0.1, 0.3], seed=3, thresholds=(0.2, 0.3)))
     assert (run.seed, run.values, run.thresholds) == (3, [0.1, 0.3], [0.2, 0.3])
-    assert run.reference is run.closed_at is run.schedule is None
+    assert run.reference is run.closed_at is run.weights is None
     assert run.name == 'base'
 
 
-def test_a_distilled_run_knows_teacher_gate_and_schedule(write_run, schedule):
-    run = load_run(write_run('ours', [0.1, 0.3], reference=0.25, closed_at=80, schedule=schedule))
+def test_a_distilled_run_has_teacher_gate_and_weights(write_run):
+    other = [[0, 1.0], [80, 1.0]]
+    path = write_run('ours', [0.1, 0.3], reference=0.25, closed_at=80, weights=[WEIGHT, other])
+    run = load_run(path)
     assert (run.reference, run.closed_at) == (0.25, 80)
-    assert [run.weight_at(i) for i in (0, 20, 60, 100, 120)] == [0, 1, 2, 1, 0]
+    assert run.weights == [[(0, 0), (40, 2), (80, 2), (120, 0)], [(0, 1), (80, 1)]]
 
 
-@pytest.mark.parametrize(
-    ('unit', 'length'), [('iter', 80), ('epoch', 1), ('training', 0.1)], ids=lambda x: str(x)
-)
-def test_the_schedule_is_read_in_its_own_unit(write_run, schedule, unit, length):
-    schedule |= {'unit': unit, 'warmup': length, 'hold': 0, 'decay': length}
-    run = load_run(write_run('ours', [0.1, 0.3, 0.4], reference=0.2, schedule=schedule))
-    assert run.weight_at(40) == pytest.approx(1)
-    assert run.weight_at(80) == pytest.approx(2)
-
-
-def test_a_schedule_of_another_type_is_left_alone(write_run):
-    path = write_run('ours', [0.1], reference=0.2, schedule={'type': 'MySchedule', 'x': 1})
-    assert load_run(path).weight_at(10) == 0
+def test_a_file_of_format_1_has_no_weights(write_run):
+    path = write_run('ours', [0.1], reference=0.2, closed_at=40)
+    file = path / 'weak_to_strong.json'
+    old = json.loads(file.read_text())
+    del old['weights'], old['stop']
+    file.write_text(json.dumps({**old, 'format': 1, 'hits_in_a_row': 2, 'schedule': {}}))
+    run = load_run(path)
+    assert (run.reference, run.closed_at, run.weights) == (0.2, 40, None)
 
 
 def test_a_run_that_was_not_yet_validated_is_read(write_run):
@@ -60,20 +60,20 @@ def test_clocks_are_interpolated(write_run, iteration, seconds):
 
 
 def test_a_missing_directory_is_named(tmp_path):
-    with pytest.raises(W2SError, match='nowhere is no directory; expected'):
+    with pytest.raises(W2SError, match='nowhere is not a directory; expected'):
         load_run(tmp_path / 'nowhere')
 
 
 def test_a_directory_without_a_measurement_says_what_is_there_and_what_to_type(tmp_path):
     (tmp_path / 'epoch_1.pth').touch()
-    with pytest.raises(W2SError, match=r'found: epoch_1.pth.*Type: python tools/train.py'):
+    with pytest.raises(W2SError, match=r'found: epoch_1.pth.*Type: w2s train'):
         load_run(tmp_path)
 
 
 def test_a_directory_of_runs_is_told_from_a_run(write_run, tmp_path):
     write_run('a', [0.1])
     write_run('b', [0.1])
-    with pytest.raises(W2SError, match=r'holds 2 of them \(a, b\)\. Type: .*/\*'):
+    with pytest.raises(W2SError, match=r'contains 2 of them \(a, b\)\. Type: .*/\*'):
         load_run(tmp_path)
 
 

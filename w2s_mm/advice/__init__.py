@@ -1,1 +1,1 @@
-"""Is this teacher suitable: the operating band, CKA, diagnosis."""
+"""Is this teacher suitable: the operating band, the choice, the diagnosis, CKA."""

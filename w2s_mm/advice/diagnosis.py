@@ -1,4 +1,4 @@
-"""Why a teacher helps or does not: a verdict in words and the figures it rests on."""
+"""Why a teacher helps or does not: a verdict and the figures behind it."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from w2s_mm.report.timing import Speedup
-from w2s_mm.report.wording import metric_name, speedup_text, table, target_text, value_text
+from w2s_mm.report.statistics import Speedup
+from w2s_mm.report.text import table
+from w2s_mm.report.wording import metric_name, speedup_text, target_text, value_text
 
-from .selection import Band, Candidate, Verdict, percent, worse
+from .band import NO_ANSWERS, Band, Candidate, Verdict, percent
 
-# What the paper saw in each regime (arXiv 2604.15451, section 5).
+# What the paper observed in each regime (arXiv 2604.15451, section 5).
 _MEANING: dict[Verdict, str] = {
     'too weak': (
-        'What it says is easy to imitate and tells little: in the paper such a teacher had the '
-        'highest entropy, and made training slower.'
+        'Its predictions are easy to imitate but carry little information: in the paper such a '
+        'teacher had the highest entropy and slowed the student down.'
     ),
     'suitable': (
-        'It knows enough to be worth hearing, and little enough to be followed: in the paper such '
-        'teachers gave the greatest speedups.'
+        'Its predictions are informative and still easy to imitate: in the paper such teachers '
+        'gave the greatest speedups.'
     ),
     'too strong': (
-        'What it says is sharp and hard to follow early: in the paper such a teacher had the '
-        'lowest entropy and the smallest gain in alignment, and hardly a speedup.'
+        'Its predictions are sharp and hard to imitate early: in the paper such a teacher had the '
+        'lowest entropy, the smallest gain in alignment and hardly any speedup.'
     ),
 }
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How near a student is to the teacher.
+    """How similar a student is to the teacher.
 
     Attributes:
-        cka: Linear CKA of their features, NaN where there were too few images.
-        kl: Mean KL(student || teacher) in nats, None where there was nothing to compare.
-        answers: How many answers that is.
-        images: How many images were looked at.
+        cka: Linear CKA of their features, NaN for too few images.
+        kl: Mean KL(student || teacher) in nats, None if there was nothing to compare.
+        answers: Number of predictions in that mean.
+        images: Number of images.
     """
 
     cka: float
@@ -50,12 +51,12 @@ class Diagnosis:
     """A teacher, a student without it and one with it.
 
     Attributes:
-        band: The operating band around the finished baseline.
-        teacher: What the student's validation says of the teacher; it has a figure.
+        band: The operating band below the finished baseline.
+        teacher: The teacher, evaluated by the student's validation.
         baseline: Alignment of the student that was trained without it.
         student: Alignment of the student that was trained with it.
         tau: Target of the measured pair.
-        speedup: Of the pair, where both runs measured one.
+        speedup: Of the pair, if both runs measured one.
     """
 
     band: Band
@@ -67,13 +68,13 @@ class Diagnosis:
 
     @property
     def verdict(self) -> Verdict:
-        """By the operating band, the one rule of the paper that carries over to other tasks."""
+        """By the operating band, the one rule of the paper that holds for other tasks too."""
         assert self.teacher.value is not None
         return self.band.verdict(self.teacher.value)
 
     @property
-    def nearer(self) -> tuple[bool, bool]:
-        """Whether the distilled student is nearer than the baseline by CKA, and by KL."""
+    def closer(self) -> tuple[bool, bool]:
+        """Whether the distilled student is closer than the baseline by CKA, and by KL."""
         by_kl = (
             self.baseline.kl is not None
             and self.student.kl is not None
@@ -83,7 +84,7 @@ class Diagnosis:
 
 
 def as_text(diagnosis: Diagnosis) -> str:
-    """The verdict, the figures, and what contradicts it."""
+    """The verdict, the figures, and remarks on both."""
     d, band = diagnosis, diagnosis.band
     assert d.teacher.value is not None
     name, gap = metric_name(band.metric), band.gap(d.teacher.value)
@@ -91,21 +92,21 @@ def as_text(diagnosis: Diagnosis) -> str:
     rows = [
         [f'{name} of the teacher', '', value_text(d.teacher.value, band.metric)],
         [f'{name} of the baseline', value_text(band.baseline, band.metric), ''],
-        ['mean entropy of its answers, nats', '', entropy],
+        ['mean entropy of its predictions, nats', '', entropy],
         ['CKA(student, teacher)', f'{d.baseline.cka:.3f}', f'{d.student.cka:.3f}'],
         ['KL(student || teacher), nats', _kl(d.baseline), _kl(d.student)],
     ]
     if d.speedup is not None:
         target = target_text(band.metric, d.tau)
         rows.append([f'speedup of this pair to {target}', '', speedup_text(d.speedup)])
-    side = f'{percent(abs(gap))} {worse(band) if gap > 0 else "better than the baseline"}'
     width = max(len(row[0]) for row in rows)
     verdict = d.verdict.capitalize()
     rows = [[row[0].ljust(width), *row[1:]] for row in rows]
     return '\n'.join(
         [
-            f'{verdict}: {name} {value_text(d.teacher.value, band.metric)} is {side} '
-            f'({value_text(band.baseline, band.metric)}); suitable is up to {percent(band.width)}.',
+            f'{verdict}: {name} {value_text(d.teacher.value, band.metric)} is '
+            f'{band.distance_text(gap)} ({value_text(band.baseline, band.metric)}); suitable is up '
+            f'to {percent(band.width)}.',
             _MEANING[d.verdict],
             '',
             *table([''.ljust(width), 'baseline', 'with teacher'], rows),
@@ -120,32 +121,30 @@ def _kl(alignment: Alignment) -> str:
 
 
 def _remarks(d: Diagnosis) -> list[str]:
-    by_cka, by_kl = d.nearer
+    by_cka, by_kl = d.closer
+    subject = 'The distilled student is' if by_cka or by_kl else 'Caution: the student is'
     how = {
-        (True, True): 'The taught student is nearer to the teacher, in features and in answers.',
-        (True, False): 'The taught student is nearer to the teacher in features, not in answers.',
-        (False, True): 'The taught student is nearer to the teacher in answers, not in features.',
+        (True, True): 'closer to the teacher than the baseline, in features and in predictions.',
+        (True, False): 'closer to the teacher than the baseline in features, not in predictions.',
+        (False, True): 'closer to the teacher than the baseline in predictions, not in features.',
         (False, False): (
-            'Caution: the taught student is no nearer to the teacher than the untaught one. Either '
-            'it has long gone beyond it (the gate closed early), or it heard too little: raise '
-            'lambda_max, or lower the score_thr of model.distill_head.'
+            'no closer to the teacher than the baseline. Either it surpassed the teacher long ago '
+            '(the gate closed early), or distillation was too weak: raise lambda_max, or lower the '
+            'score_thr of model.distill_head.'
         ),
     }[by_cka, by_kl]
-    lines = [how]
+    lines = [f'{subject} {how}']
     if d.teacher.answers == d.student.answers == 0:  # a prediction of noise has no entropy
-        lines.append(
-            'Caution: none of its answers is sure enough to be taught. Lower the score_thr of '
-            'model.distill_head.'
-        )
+        lines.append(NO_ANSWERS)
     if d.speedup is not None:
         faster = d.speedup.low > 1
         slower = d.speedup.high < 1
         if d.verdict != 'suitable' and faster:
-            lines.append('Caution: this pair was faster all the same; the figures of pairs count.')
+            lines.append('Caution: this pair was faster nevertheless; trust measured pairs more.')
         if d.verdict == 'suitable' and slower:
             lines.append(
-                'Caution: this pair was slower all the same. Look at the schedule (lambda_max, '
-                'hold) before another teacher.'
+                'Caution: this pair was slower nevertheless. Check the schedule (lambda_max, hold) '
+                'before you try another teacher.'
             )
     few = min(d.baseline.images, d.student.images)
     if few < 200 or math.isnan(d.baseline.cka + d.student.cka):
@@ -158,7 +157,7 @@ def _remarks(d: Diagnosis) -> list[str]:
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Everything the text says, as raw numbers."""
+    """The content of the text as raw numbers."""
     d = diagnosis
     assert d.teacher.value is not None
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from w2s_mm.report import as_text, gather, write_report
-from w2s_mm.report.evidence import check_records
-from w2s_mm.report.runs import RECORD, read_json
+from w2s_mm.report.study import check_records
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import is_missing
+from w2s_mm.utils.run_files import RECORD, read_run_file
 
 from .cli import options_parser, read_config, run_command
 from .runs import Training, options_of, run_trainings
@@ -108,11 +108,11 @@ def compare_configs(
     def dirs(config: str) -> list[Path]:
         return [training.run_dir for training in plan if training.config == config]
 
-    evidence = gather([path for config in configs for path in dirs(config)], dirs(baseline))
-    report = write_report(evidence, work_dir)
-    for tau in evidence.taus:
-        for variant in evidence.variants:
-            print(f'\n{variant.name}:\n{as_text(evidence.compare(variant, tau))}')
+    study = gather([path for config in configs for path in dirs(config)], dirs(baseline))
+    report = write_report(study, work_dir)
+    for tau in study.taus:
+        for variant in study.variants:
+            print(f'\n{variant.name}:\n{as_text(study.compare(variant, tau))}')
     print(f'\nReport: {report} (also report.md, report.json)')
     return report
 
@@ -212,7 +212,7 @@ def _check_starts(started: Sequence[Training]) -> None:
         path = training.run_dir / RECORD
         if not path.is_file():
             continue
-        record = read_json(path)
+        record = read_run_file(path)
         if training.seed in first:
             other_path, other = first[training.seed]
             check_records(other, record, other_path, training.run_dir)

@@ -9,8 +9,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from w2s_mm.advice.band import Band, finished_baseline
 from w2s_mm.advice.diagnosis import Alignment, Diagnosis, as_json, as_text
-from w2s_mm.advice.selection import Band, finished_baseline
 from w2s_mm.report.comparison import compare
 from w2s_mm.report.runs import Run, load_run
 from w2s_mm.utils.errors import W2SError

@@ -12,16 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from w2s_mm.advice.selection import (
-    Band,
-    Baseline,
-    Candidate,
-    Selection,
-    as_json,
-    as_text,
-    finished_baseline,
-    teacher_snippet,
-)
+from w2s_mm.advice.band import Band, Baseline, Candidate, finished_baseline
+from w2s_mm.advice.selection import Selection, as_json, as_text, teacher_snippet
 from w2s_mm.report.runs import load_run
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from w2s_mm.advice.selection import Candidate
+from w2s_mm.advice.band import Candidate
 from w2s_mm.core.metric import Rule
 from w2s_mm.report.wording import metric_name, value_text
 from w2s_mm.utils.errors import W2SError

@@ -1,19 +1,21 @@
-"""Reads what runs leave behind: first@tau, comparison, reports. Needs neither torch nor MM."""
+"""Reads the files of runs: first@tau, comparisons, reports. Needs neither torch nor MM."""
 
+from .archive import Archive, read_archive, save_study
 from .comparison import Comparison, compare
-from .evidence import Evidence, Variant, gather
 from .plots import draw
-from .render import write_report
+from .render import as_json, update_page, write_report
 from .runs import Run, load_run
-from .text import as_json, as_text
-from .timing import Crossing, Speedup, crossing, median_speedup, speedup
+from .statistics import Crossing, Speedup, crossing, median_speedup, speedup
+from .study import Study, Variant, gather
+from .text import as_text
 
 __all__ = [
+    'Archive',
     'Comparison',
     'Crossing',
-    'Evidence',
     'Run',
     'Speedup',
+    'Study',
     'Variant',
     'as_json',
     'as_text',
@@ -23,6 +25,9 @@ __all__ = [
     'gather',
     'load_run',
     'median_speedup',
+    'read_archive',
+    'save_study',
     'speedup',
+    'update_page',
     'write_report',
 ]

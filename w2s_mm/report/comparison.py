@@ -1,4 +1,4 @@
-"""first@tau of runs, paired by seed, with the runs that never arrive kept."""
+"""first@tau of runs, paired by seed; runs that never reach the target are kept."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from dataclasses import dataclass
 
 from w2s_mm.utils.errors import W2SError
 
-from .bootstrap import bootstrap_median
-from .curves import mean_run
 from .runs import Clock, Run
-from .timing import Crossing, Speedup, crossing, median_speedup, speedup
+from .statistics import (
+    Crossing,
+    Speedup,
+    bootstrap_median,
+    crossing,
+    mean_run,
+    median_speedup,
+    speedup,
+)
 
 
 @dataclass(frozen=True)
@@ -33,15 +39,15 @@ class Comparison:
     Attributes:
         metric: Name of the metric.
         tau: The target.
-        clock: What times are counted in.
+        clock: Unit of the times.
         hits_in_a_row: 1, or the ``k`` of a sustained crossing.
         pairs: One a seed, in the order of the seeds.
-        median: Of the speedups, or None where no seed has both runs.
+        median: Median of the speedups, or None where no seed has both runs.
         interval: Bootstrap interval of the median, None for fewer than two pairs.
-        mean: The seed-mean curves of those pairs, compared like a pair (its seed is None); it is
-            the headline. None where no seed has both runs, or there is nothing to compare with.
-        with_baseline: Whether there was anything to compare with.
-        notes: What a reader should know before trusting the figures.
+        mean: The mean curves of those pairs, compared like a pair (its seed is None); it is the
+            headline. None where no seed has both runs, or there is no baseline.
+        with_baseline: Whether there is a baseline.
+        notes: What a reader should know before using the figures.
     """
 
     metric: str
@@ -68,15 +74,15 @@ def compare(
 
     Args:
         runs: Ours; at least one.
-        baselines: The same training without a teacher. Without any, runs are only measured, and
+        baselines: The same runs without a teacher. If there are none, runs are only measured, and
             may share seeds.
         tau: The target, on the scale of the metric in the files.
-        clock: What to count time in.
-        sustained: Count a crossing only when it holds for ``hits_in_a_row`` evaluations.
+        clock: Unit of time.
+        sustained: Count a crossing only if it holds for ``hits_in_a_row`` validations.
 
     Raises:
         W2SError: The runs measure different things, two on one side share a seed, or ``tau`` is
-            beyond the metric's range.
+            outside the metric's range.
     """
     everyone = [*runs, *baselines]
     _check_comparable(everyone, tau)
@@ -138,9 +144,9 @@ def _check_comparable(runs: Sequence[Run], tau: float) -> None:
 
 
 def _check_same_grid(one: Run, other: Run) -> None:
-    """The same validations as far as both have come; the last may be that of an early end.
+    """Require the same validations as far as both runs go; the last may be that of an early end.
 
-    first@tau can only be as early as a validation: on another grid it is another quantity.
+    first@tau is always a validation: on another grid it is another quantity.
     """
     grids = [[point['iter'] for point in run.history] for run in (one, other)]
     both = min(map(len, grids))
@@ -150,7 +156,7 @@ def _check_same_grid(one: Run, other: Run) -> None:
         raise W2SError(
             f'{one.path} and {other.path} were validated at different iterations: {shown[0]} and '
             f'{shown[1]}. Runs that are compared need the same train_cfg.val_interval (in '
-            f'iterations): train one of them again.'
+            f'iterations): repeat one of them.'
         )
 
 
@@ -170,7 +176,7 @@ def _notes(runs: Sequence[Run], pairs: Sequence[Pair], with_baseline: bool) -> l
     notes = []
     unfinished = [run.name for run in runs if not run.finished]
     if unfinished:
-        notes.append(f'Not finished: {", ".join(unfinished)}. Figures may still change.')
+        notes.append(f'Not finished: {", ".join(unfinished)}. The figures may still change.')
     empty = [run.name for run in runs if not run.history]
     if empty:
         notes.append(f'Not yet validated: {", ".join(empty)}.')
@@ -178,5 +184,5 @@ def _notes(runs: Sequence[Run], pairs: Sequence[Pair], with_baseline: bool) -> l
     if with_baseline and alone:
         notes.append(f'No partner of the same seed, not in the median: seed {", ".join(alone)}.')
     if len({run.max_iters for run in runs}) > 1:
-        notes.append('The runs were planned with different lengths.')
+        notes.append('The runs have different planned lengths.')
     return notes

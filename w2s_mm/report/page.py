@@ -1,84 +1,140 @@
-"""What a report says, as blocks that HTML and Markdown are made of."""
+"""The content of a report as blocks, from which HTML and Markdown are made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
-from w2s_mm.report import background
-
-from .blocks import Block, Figure, Heading, Page, Paragraph, Table
-from .bootstrap import CONFIDENCE
 from .comparison import Comparison
-from .evidence import Evidence, Variant
-from .headline import headline, mean_at, ranking, title
 from .runs import Clock, Run
-from .text import CLOCKS, closed_text, ends_text
-from .timing import Crossing
+from .statistics import CONFIDENCE, RESAMPLES, SEED, Crossing, final_and_best
+from .study import Study, Variant
+from .text import closed_text, ends_text
 from .wording import (
     UNITS,
     crossing_text,
-    final_and_best,
+    headline,
     interval_text,
+    mean_at,
     metric_name,
+    ranking,
     speedup_text,
     target_text,
     time_text,
+    title,
     value_text,
 )
 
+CLOCKS: tuple[Clock, ...] = ('iter', 'train_seconds', 'wall_seconds')
 
-def build_page(evidence: Evidence) -> Page:
+
+@dataclass(frozen=True)
+class Heading:
+    """Title of a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text; ``lead`` marks the one with the result."""
+
+    text: str
+    lead: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of the learning curves at ``tau``, or of the gradient norms of ``run``."""
+
+    name: str
+    caption: str
+    tau: float = 0.0
+    run: Run | None = None
+
+
+Block = Heading | Paragraph | Table | Figure
+
+
+@dataclass(frozen=True)
+class Page:
+    """A title and the blocks below it."""
+
+    title: str
+    blocks: list[Block]
+
+
+def build_page(study: Study, explained: bool = True) -> Page:
     """Put the report together.
 
     Args:
-        evidence: What it is about.
+        study: What it is about.
+        explained: With the section on how to read it.
     """
     blocks: list[Block] = []
-    for number, tau in enumerate(evidence.taus):
+    for number, tau in enumerate(study.taus):
         if number:
-            blocks.append(Heading(title(evidence, tau)))
-        blocks += _target(evidence, tau, '' if number == 0 else f'_{tau:g}')
-    blocks += background.gradients(evidence)
-    blocks += background.cost_of_teachers(evidence)
-    blocks += background.how(evidence)
-    blocks += background.runs(evidence)
-    return Page(title(evidence, evidence.taus[0]), blocks)
+            blocks.append(Heading(title(study, tau)))
+        blocks += _target(study, tau, '' if number == 0 else f'_{tau:g}')
+    blocks += _gradients(study)
+    blocks += _teachers(study)
+    if explained:
+        blocks += _how_to_read(study)
+    blocks += _runs(study)
+    return Page(title(study, study.taus[0]), blocks)
 
 
-def _target(evidence: Evidence, tau: float, suffix: str) -> Iterator[Block]:
-    if len(evidence.variants) == 1:
-        yield Paragraph(headline(evidence, evidence.variants[0], tau), lead=True)
-    elif evidence.baseline:
-        yield Paragraph(ranking(evidence, tau), lead=True)
-    yield Figure(f'curves{suffix}', _caption(evidence, tau), tau)
-    if len(evidence.variants) > 1:
-        yield _summary(evidence, tau)
-    for variant in evidence.variants:
-        yield _seeds(evidence, variant, tau)
-    yield _clocks(evidence, tau)
+# ------------------------------------------------------------------------------------ the results
 
 
-def _caption(evidence: Evidence, tau: float) -> str:
-    seeds = max(len(side.runs) for side in (evidence.baseline, *evidence.variants) if side)
-    drawn = 'Bold: mean of the seeds; band: lowest to highest seed' if seeds > 1 else 'One run each'
-    thin = '; thin: each seed' if seeds > 1 and len(evidence.variants) == 1 else ''
-    return (
-        f'{drawn}{thin}. Dotted: the target. Dashed green: the teacher as the student is '
-        f'evaluated (m_ref). Diamonds: the gate closes. Below: the distillation weight, shaded '
-        f'while it acts.'
-    )
+def _target(study: Study, tau: float, suffix: str) -> Iterator[Block]:
+    if len(study.variants) == 1:
+        yield Paragraph(headline(study, study.variants[0], tau), lead=True)
+    elif study.baseline:
+        yield Paragraph(ranking(study, tau), lead=True)
+    yield Figure(f'curves{suffix}', _caption(study), tau)
+    if len(study.variants) > 1:
+        yield _summary(study, tau)
+    for variant in study.variants:
+        yield _seeds(study, variant, tau)
+    yield _clocks(study, tau)
 
 
-def _summary(evidence: Evidence, tau: float) -> Table:
-    metric = evidence.runs[0].metric
+def _caption(study: Study) -> str:
+    several = max(len(side.runs) for side in study.sides) > 1
+    parts = ['Bold: mean of the seeds; band: lowest to highest seed' if several else 'One run each']
+    if several and len(study.variants) == 1:
+        parts[0] += '; thin: each seed'
+    parts.append('Dotted: the target')
+    if any(run.reference is not None for run in study.runs):
+        parts.append("Dashed green: the teacher's metric on the student's validation set (m_ref)")
+    if any(run.closed_at is not None for run in study.runs):
+        parts.append('Diamonds: the gate closes')
+    if any(run.weights for run in study.runs):
+        parts.append('Lower panel: the distillation weight')
+    return '. '.join(parts) + '.'
+
+
+def _summary(study: Study, tau: float) -> Table:
+    metric = study.runs[0].metric
     rows = []
-    if evidence.baseline:
-        final, best = (_mean_text(evidence.baseline.runs, which, metric) for which in (0, 1))
-        at = mean_at(evidence.baseline, tau)
-        rows.append([evidence.baseline.name, at, '', '', '', final, best])
-    for variant in evidence.variants:
-        c = evidence.compare(variant, tau)
+    if study.baseline:
+        final, best = (_mean_text(study.baseline.runs, which, metric) for which in (0, 1))
+        at = mean_at(study.baseline, tau)
+        rows.append([study.baseline.name, at, '', '', '', final, best])
+    for variant in study.variants:
+        c = study.compare(variant, tau)
         final, best = (_mean_text(variant.runs, which, metric) for which in (0, 1))
         ratio = speedup_text(c.mean.speedup) if c.mean else '-'
         middle = speedup_text(c.median, median=True)
@@ -95,47 +151,46 @@ def _mean_text(runs: list[Run], which: int, metric: str) -> str:
     return value_text(sum(values) / len(values), metric)
 
 
-def _seeds(evidence: Evidence, variant: Variant, tau: float) -> Table:
-    c = evidence.compare(variant, tau)
-    held = evidence.compare(variant, tau, sustained=True)
-    k = held.hits_in_a_row
-    name, target = metric_name(c.metric), target_text(c.metric, tau)
+def _seeds(study: Study, variant: Variant, tau: float) -> Table:
+    first = study.compare(variant, tau)
+    sustained = study.compare(variant, tau, sustained=True)
+    name, target = metric_name(first.metric), target_text(first.metric, tau)
     rows = []
-    for pair, sustained in zip(c.pairs, held.pairs, strict=True):
-        row = [str(pair.seed)]
-        for each in (pair, sustained):
-            ats = [crossing_text(each.baseline_at, 'iter')] if c.with_baseline else []
-            row.append(' / '.join([*ats, crossing_text(each.ours_at, 'iter')]))
-            if c.with_baseline:
-                row.append(speedup_text(each.speedup))
-        rows.append([*row, *ends_text(pair, c), closed_text(pair.ours, 'iter')])
-    if c.mean and len(c.pairs) > 1 and held.mean:
+    for pairs in zip(first.pairs, sustained.pairs, strict=True):
+        row = [str(pairs[0].seed)]
+        for pair in pairs:
+            ats = [crossing_text(pair.baseline_at, 'iter')] if first.with_baseline else []
+            row.append(' / '.join([*ats, crossing_text(pair.ours_at, 'iter')]))
+            if first.with_baseline:
+                row.append(speedup_text(pair.speedup))
+        rows.append([*row, *ends_text(pairs[0], first), closed_text(pairs[0].ours, 'iter')])
+    if first.mean and len(first.pairs) > 1 and sustained.mean:
         means = ['mean curve']
-        for each in (c.mean, held.mean):
-            ats = [crossing_text(at, 'iter') for at in (each.baseline_at, each.ours_at)]
-            means += [' / '.join(ats), speedup_text(each.speedup)]
-        rows.append([*means, *ends_text(c.mean, c), ''])
-        rows.append(_median_row(c, held))
-    ratio = ['speedup'] if c.with_baseline else []
-    header = ['seed', f'first@{target}', *ratio, f'held {k} times', *ratio]
+        for pair in (first.mean, sustained.mean):
+            ats = [crossing_text(at, 'iter') for at in (pair.baseline_at, pair.ours_at)]
+            means += [' / '.join(ats), speedup_text(pair.speedup)]
+        rows.append([*means, *ends_text(first.mean, first), ''])
+        rows.append(_median_row(first, sustained))
+    ratio = ['speedup'] if first.with_baseline else []
+    header = ['seed', f'first@{target}', *ratio, f'{sustained.hits_in_a_row} in a row', *ratio]
     header += [f'final {name}', f'best {name}', 'gate closed at']
-    ours = 'with teacher' if variant.taught else 'without teacher too'
-    sides = f'baseline / {ours}' if c.with_baseline else 'as measured'
+    ours = 'with teacher' if variant.has_teacher else variant.name
+    sides = f'baseline / {ours}' if first.with_baseline else 'no baseline'
     return Table(f'{variant.name}, by seed, in iterations ({sides})', header, rows)
 
 
-def _median_row(c: Comparison, held: Comparison) -> list[str]:
+def _median_row(first: Comparison, sustained: Comparison) -> list[str]:
     row = ['median']
-    for each in (c, held):
+    for each in (first, sustained):
         row += ['', speedup_text(each.median, median=True)]
     return [*row, '', '', '']
 
 
-def _clocks(evidence: Evidence, tau: float) -> Table:
+def _clocks(study: Study, tau: float) -> Table:
     rows = []
-    for variant in evidence.variants:
+    for variant in study.variants:
         for clock in CLOCKS:
-            c = evidence.compare(variant, tau, clock)
+            c = study.compare(variant, tau, clock)
             row = [variant.name, UNITS[clock]]
             if c.with_baseline:
                 row.append(_middle([pair.baseline_at for pair in c.pairs], clock))
@@ -143,15 +198,15 @@ def _clocks(evidence: Evidence, tau: float) -> Table:
             if c.with_baseline:
                 row += [speedup_text(c.median, median=True), interval_text(c.interval)]
             rows.append(row)
-    target = target_text(evidence.runs[0].metric, tau)
+    target = target_text(study.runs[0].metric, tau)
     header = ['variant', 'clock', 'baseline', 'ours', 'speedup', f'{CONFIDENCE:.0%} interval']
-    if not evidence.baseline:
+    if not study.baseline:
         header = ['variant', 'clock', 'median']
     return Table(f'Time to {target} on three clocks: medians of the seeds', header, rows)
 
 
 def _middle(crossings: list[Crossing | None], clock: Clock) -> str:
-    """Median crossing; a run that has not arrived is later than every one that has."""
+    """Median crossing; a run that did not reach the target is later than every one that did."""
     known = [at for at in crossings if at]
     if not known:
         return '-'
@@ -159,3 +214,124 @@ def _middle(crossings: list[Crossing | None], clock: Clock) -> str:
     if middle < float('inf'):
         return time_text(middle, clock)
     return crossing_text(Crossing(max(at.time for at in known), reached=False), clock)
+
+
+# ---------------------------------------------------------------------------------- the background
+
+
+def _gradients(study: Study) -> Iterator[Block]:
+    figures = [
+        Figure(f'gradients_{side.name}_seed{run.seed}', f'{side.name}, seed {run.seed}', run=run)
+        for side in study.sides
+        for run in side.runs
+        if run.gradients
+    ]
+    if figures:
+        yield Heading('Gradient norms of the two terms')
+        yield from figures
+
+
+def _teachers(study: Study) -> Iterator[Block]:
+    if all(run.reference is None for run in study.runs):
+        return
+    yield Heading('Cost of training the teacher')
+    if not study.teachers:
+        yield Paragraph('Not known: the run that wrote its checkpoint is not available.')
+        return
+    yield Paragraph(
+        'Not included in the figures above: the method assumes that a weaker model already exists.'
+    )
+    rows = [
+        [
+            teacher.run.name,
+            f'{teacher.iters:.0f}',
+            f'{teacher.seconds("train_seconds"):.0f}',
+            f'{teacher.seconds("wall_seconds"):.0f}',
+        ]
+        for teacher in study.teachers
+    ]
+    header = ['teacher', 'iterations', UNITS['train_seconds'], UNITS['wall_seconds']]
+    yield Table('Up to the checkpoint that was used', header, rows)
+
+
+def _how_to_read(study: Study) -> Iterator[Block]:
+    yield Heading('How to read this')
+    k = study.runs[0].hits_in_a_row
+    better = 'at least' if study.runs[0].rule == 'greater' else 'at most'
+    yield Paragraph(
+        f'first@tau is the first validation at which the metric is {better} tau; "{k} in a row" '
+        f'counts it only if {k} validations in a row reach tau. The headline compares the mean '
+        f'curves of the seeds; a pair is a baseline and a run with a teacher of the same seed.'
+    )
+    yield Paragraph(
+        'A run that does not reach the target is shown as "> T", where T is its last validation, '
+        'and is kept: its ratio is then a bound, and the median and its interval are as wide as '
+        'these bounds make them.'
+    )
+    yield Paragraph(
+        f'The interval is the {CONFIDENCE:.0%} percentile bootstrap of the median of the paired '
+        f'ratios: {RESAMPLES:,} resamples of the pairs, random seed {SEED}. With five pairs or '
+        f'fewer it goes from the smallest to the largest ratio.'
+    )
+    yield Paragraph(
+        "Seconds of training include the teacher's forward pass and exclude validation; the full "
+        'clock includes everything since the start of the run, also the evaluation of the teacher. '
+        'Both are meaningful only if nothing else ran on the machine.'
+    )
+
+
+def _runs(study: Study) -> Iterator[Block]:
+    yield Heading('Runs')
+    notes = list(study.notes)
+    for tau in study.taus:
+        for variant in study.variants:
+            notes += study.compare(variant, tau).notes
+    old = [run.name for run in study.runs if run.reference is not None and run.weights is None]
+    if old:
+        notes.append(
+            f'The files of {", ".join(dict.fromkeys(old))} have format 1, without the distillation '
+            f'weight: it is not drawn.'
+        )
+    for note in dict.fromkeys(notes):
+        yield Paragraph(f'Note: {note}')
+    if study.baseline and not study.notes:
+        yield Paragraph(
+            'Checked by fingerprints: both runs of a pair began with the same weights and received '
+            'the same batches.'
+        )
+    rows = []
+    for side in study.sides:
+        records = [run.record for run in side.runs if run.record]
+        references = {
+            value_text(r.reference, r.metric) for r in side.runs if r.reference is not None
+        }
+        rows.append(
+            [
+                side.name,
+                ', '.join(str(run.seed) for run in side.runs),
+                _all(records, 'config'),
+                _all(records, 'parameters'),
+                ', '.join(sorted(references)) or '-',
+                ', '.join(sorted({str(run.max_iters) for run in side.runs})),
+            ]
+        )
+    header = ['', 'seeds', 'config', 'parameters', 'm_ref', 'iterations']
+    yield Table('What was compared', header, rows)
+    facts = _facts([run.record for run in study.runs if run.record])
+    if facts:
+        yield Table('Software and hardware', ['', ''], facts)
+
+
+def _all(records: list[dict[str, Any]], key: str) -> str:
+    return ', '.join(dict.fromkeys(str(record[key]) for record in records)) or 'not recorded'
+
+
+def _facts(records: list[dict[str, Any]]) -> list[list[str]]:
+    """Each fact once, or all its values where runs differ."""
+    facts: dict[str, dict[str, None]] = {}
+    for record in records:
+        for part in ('software', 'hardware'):
+            for name, value in record[part].items():
+                if value is not None:
+                    facts.setdefault(name, {})[str(value)] = None
+    return [[name, ', '.join(values)] for name, values in facts.items()]

@@ -1,21 +1,21 @@
-"""Learning curves of a comparison: target, teacher, gate and weight in one picture."""
+"""The pictures of a report: learning curves, and gradient norms."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .canvas import BASELINE, INK, OURS, TEACHER, canvas
-from .curves import band, mean_run
-from .evidence import Evidence
-from .headline import title
 from .runs import Clock, Run
-from .timing import Crossing, crossing
-from .wording import UNITS, crossing_text, metric_name, metric_scale
+from .statistics import Crossing, band, crossing, mean_run
+from .study import Study
+from .wording import UNITS, crossing_text, metric_name, metric_scale, title
 
+# Okabe and Ito's palette: told apart with any colour vision, and in grey by their lightness.
+BASELINE, TEACHER, INK = '#0072B2', '#009E73', '#333333'
+OURS = ('#D55E00', '#CC79A7', '#E69F00', '#56B4E9', '#7A4DA0', '#8C6D31', '#000000')
 DASHES: tuple[Any, ...] = ('-', (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 
 
@@ -32,7 +32,7 @@ class _Side:
 
 
 def draw(
-    evidence: Evidence,
+    study: Study,
     tau: float,
     out: str | Path | BinaryIO,
     *,
@@ -41,31 +41,31 @@ def draw(
     titled: bool = True,
     suffix: str = 'png',
 ) -> None:
-    """Draw a baseline and its variants.
+    """Draw the learning curves of a baseline and its variants.
 
-    With one variant every seed is drawn, with several each has its mean and the range of its seeds.
+    With one variant every seed is drawn; with several, the mean and the range of the seeds of each.
 
     Args:
-        evidence: What to draw.
+        study: What to draw.
         tau: The target.
-        out: File to write; its directory is made if absent.
-        clock: What to count time in.
-        narrow: Drawn for a phone.
-        titled: Whether it says the result above, for a picture that stands alone.
+        out: File to write; its directory is created.
+        clock: Unit of time.
+        narrow: Draw for a phone.
+        titled: Put the result above it, for a picture that is shown alone.
         suffix: Format, ``'png'`` or ``'svg'``.
     """
-    sides = _sides(evidence, tau, clock)
-    weighted = [side for side in sides if any(run.schedule for run in side.runs)]
-    with canvas((4.3, 5.2) if narrow else (8, 5), out, suffix) as figure:
+    sides = _sides(study, tau, clock)
+    weighted = [side for side in sides if any(run.weights for run in side.runs)]
+    with _canvas((4.3, 5.2) if narrow else (8, 5), out, suffix) as figure:
         if weighted:
             top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(6, 1))
             _draw_weight(bottom, weighted, clock)
         else:
             top = bottom = figure.subplots()
-        end = max((run.times(clock)[-1] for run in evidence.runs if run.history), default=0) or 1
+        end = max((run.times(clock)[-1] for run in study.runs if run.history), default=0) or 1
         bottom.set_xlim(0, end * 1.02)
         bottom.set_xlabel(UNITS[clock])
-        metric, scale = evidence.runs[0].metric, metric_scale(evidence.runs[0].metric)
+        metric, scale = study.runs[0].metric, metric_scale(study.runs[0].metric)
         for side in sides:
             _draw_side(top, side, clock, scale, every_seed=len(sides) <= 2)
         _draw_levels(top, sides, tau, scale)
@@ -73,19 +73,19 @@ def draw(
         _draw_gates(top, sides, tau, clock, scale)
         top.set_ylabel(f'{metric_name(metric)} (%)' if scale == 100 else metric_name(metric))
         top.grid(alpha=0.2, linewidth=0.6)
-        if not any(value < 0 for run in evidence.runs for value in run.values):
+        if not any(value < 0 for run in study.runs for value in run.values):
             top.set_ylim(0, max(top.get_ylim()[1], 1.1 * tau * scale))
         _legend(figure, top, narrow)
         if titled:
-            text = title(evidence, tau, clock)
+            text = title(study, tau, clock)
             top.set_title(text, loc='left', fontsize=12, fontweight='bold', pad=10)
 
 
-def _sides(evidence: Evidence, tau: float, clock: Clock) -> list[_Side]:
-    several = len(evidence.variants) > 1
-    looks = [(v, OURS[i % len(OURS)], DASHES[i % 4]) for i, v in enumerate(evidence.variants)]
-    if evidence.baseline:
-        looks.insert(0, (evidence.baseline, BASELINE, '-'))
+def _sides(study: Study, tau: float, clock: Clock) -> list[_Side]:
+    several = len(study.variants) > 1
+    looks = [(v, OURS[i % len(OURS)], DASHES[i % 4]) for i, v in enumerate(study.variants)]
+    if study.baseline:
+        looks.insert(0, (study.baseline, BASELINE, '-'))
     sides = []
     for variant, colour, dash in looks:
         runs = [run for run in variant.runs if run.history]
@@ -94,8 +94,8 @@ def _sides(evidence: Evidence, tau: float, clock: Clock) -> list[_Side]:
         mean = mean_run(runs)
         at = crossing(mean, tau, clock)
         label = variant.name
-        if not several and variant is not evidence.baseline:
-            label = 'with teacher' if evidence.baseline and variant.taught else variant.name
+        if not several and variant is not study.baseline:
+            label = 'with teacher' if study.baseline and variant.has_teacher else variant.name
         elif not several:
             label = 'baseline'
         if len(runs) > 1 and not several:
@@ -129,7 +129,7 @@ def _draw_side(axes: Any, side: _Side, clock: Clock, scale: float, every_seed: b
 def _draw_levels(axes: Any, sides: Sequence[_Side], tau: float, scale: float) -> None:
     axes.axhline(scale * tau, color=INK, linewidth=1.2, linestyle=(0, (1, 1.5)), zorder=1.5)
     references = {r.reference for side in sides for r in side.runs if r.reference is not None}
-    # The label stands on the side away from the teacher's line.
+    # The label is on the side away from the teacher's line.
     below = any(tau < reference < 1.5 * tau for reference in references)
     axes.annotate(
         f'target {scale * tau:g}',
@@ -155,7 +155,7 @@ def _draw_levels(axes: Any, sides: Sequence[_Side], tau: float, scale: float) ->
 def _draw_first_at(
     axes: Any, sides: Sequence[_Side], tau: float, clock: Clock, scale: float
 ) -> None:
-    """Mark first@tau of every seed on the target line, and lead down from the mean curve's."""
+    """Mark first@tau of every seed on the target line, with a line down from the mean curve's."""
     level = scale * tau
     for side in sides:
         for run in side.runs if len(sides) <= 2 else [side.mean]:
@@ -168,8 +168,8 @@ def _draw_first_at(
     for side in sides:
         axes.vlines(side.at.time, 0, level, color=side.colour, linewidth=1, linestyle=':')
         if len(sides) > 2:
-            continue  # their numbers would run into each other, and are in the legend
-        # The numbers stand outside of the two lines, so that near ones do not collide.
+            continue  # their numbers would overlap, and are in the legend
+        # The numbers are outside the two lines, so that close ones do not overlap.
         left = side.at.time == earliest and side is sides[-1]
         left |= side.at.time > 0.9 * axes.get_xlim()[1]
         axes.annotate(
@@ -212,27 +212,24 @@ def _draw_gates(axes: Any, sides: Sequence[_Side], tau: float, clock: Clock, sca
 
 
 def _draw_weight(axes: Any, sides: Sequence[_Side], clock: Clock) -> None:
-    """Shade lambda(u) as it was: up to the gate, and dashed as it would have gone on."""
+    """Draw the distillation weight of every run, shaded below."""
     highest = 0.0
     for side in sides:
         for run in side.runs:
-            last = run.history[-1]['iter']
-            closed = run.closed_at if run.closed_at is not None else math.inf
-            grid = [last * step / 600 for step in range(601)]
-            times = [run.time_of(i, clock) for i in grid]
-            planned = [run.weight_at(i) for i in grid]
-            active = [w if i < closed else 0.0 for i, w in zip(grid, planned, strict=True)]
-            highest = max(highest, *planned)
-            axes.plot(times, planned, color=side.colour, linewidth=0.8, linestyle=(0, (3, 2)))
-            alpha = 0.5 / len(side.runs) / len(sides) + 0.03
-            axes.fill_between(times, active, color=side.colour, alpha=alpha, linewidth=0)
+            for points in run.weights or ():
+                times = [run.time_of(iteration, clock) for iteration, _ in points]
+                weights = [weight for _, weight in points]
+                highest = max(highest, *weights, 0)
+                axes.plot(times, weights, color=side.colour, linewidth=0.8)
+                alpha = 0.5 / len(side.runs) / len(sides) + 0.03
+                axes.fill_between(times, weights, color=side.colour, alpha=alpha, linewidth=0)
     axes.set_ylim(0, 1.15 * highest or 1)
     axes.set_yticks([0, highest] if highest else [0])
-    axes.set_ylabel('λ', rotation=0, ha='right', va='center')
+    axes.set_ylabel('weight')
 
 
 def _legend(figure: Any, axes: Any, narrow: bool) -> None:
-    """Below the axes, where no curve can run under it."""
+    """Put the legend below the axes, where it covers no curve."""
     handles, labels = axes.get_legend_handles_labels()
     longest = max(map(len, labels), default=1)
     columns = max(1, min(len(labels), (56 if narrow else 125) // (longest + 6)))
@@ -246,3 +243,58 @@ def _legend(figure: Any, axes: Any, narrow: bool) -> None:
         columnspacing=1.3,
         handlelength=2.2,
     )
+
+
+def draw_gradients(run: Run, out: str | Path | BinaryIO, suffix: str = 'png') -> None:
+    """Draw the norms of both terms' gradients and their cosine, as Figure 5b of the paper.
+
+    Args:
+        run: One with ``gradients``.
+        out: File to write.
+        suffix: Format, ``'png'`` or ``'svg'``.
+    """
+    with _canvas((8, 4.4), out, suffix) as figure:
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        iters = [entry['iter'] for entry in run.gradients]
+        for key, label, colour in (
+            ('grad_norm_base', r'$\|\nabla L_{base}\|$', BASELINE),
+            ('grad_norm_distill', r'$\|\nabla\gamma\lambda L_{distill}\|$', OURS[0]),
+        ):
+            norms = [_number(entry[key]) for entry in run.gradients]
+            top.plot(iters, norms, color=colour, linewidth=1.6, label=label)
+        top.set_ylabel('gradient norm')
+        top.set_ylim(bottom=0)
+        top.legend(frameon=False)
+        cosines = [
+            _number(entry['grad_cosine']) if entry['grad_norm_distill'] else float('nan')
+            for entry in run.gradients
+        ]
+        bottom.plot(iters, cosines, color=INK, linewidth=1.2)
+        bottom.axhline(0, color=INK, linewidth=0.6, alpha=0.5)
+        bottom.set_ylim(-1.05, 1.05)
+        bottom.set_ylabel('cosine')
+        bottom.set_xlabel(UNITS['iter'])
+        for axes in (top, bottom):
+            axes.grid(alpha=0.2, linewidth=0.6)
+
+
+def _number(value: float | None) -> float:
+    return float('nan') if value is None else value
+
+
+@contextmanager
+def _canvas(size: tuple[float, float], out: str | Path | BinaryIO, suffix: str) -> Iterator[Any]:
+    """A matplotlib figure that is written to ``out`` when the context closes."""
+    # pyplot would choose a window system; a Figure draws with Agg everywhere.
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    style: Any = {'font.size': 11, 'axes.spines.top': False, 'axes.spines.right': False}
+    # Letters as shapes look the same on every machine; the same input gives the same file.
+    with rc_context({**style, 'svg.fonttype': 'path', 'svg.hashsalt': 'w2s_mm'}):
+        figure = Figure(figsize=size, layout='constrained')
+        yield figure
+        if isinstance(out, (str, Path)):
+            Path(out).parent.mkdir(parents=True, exist_ok=True)
+        metadata = {'Date': None} if suffix == 'svg' else None
+        figure.savefig(out, format=suffix, dpi=150, metadata=metadata)

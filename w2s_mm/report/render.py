@@ -1,21 +1,31 @@
-"""A report as files: HTML that needs nothing beside it, Markdown with its pictures, JSON."""
+"""A report as files: one HTML file, Markdown with its pictures, JSON."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 
-from .blocks import Block, Figure, Heading, Page, Paragraph, Table
-from .evidence import Evidence
-from .gradient_plot import draw_gradients
-from .page import build_page
-from .plots import draw
-from .text import as_json
+from .archive import MAIN, Archive
+from .comparison import Comparison, Pair
+from .page import CLOCKS, Block, Figure, Heading, Page, Paragraph, Table, build_page
+from .plots import draw, draw_gradients
+from .runs import Run
+from .statistics import CONFIDENCE, RESAMPLES, SEED, Crossing, Speedup, final_and_best
+from .study import Study, TeacherRun
+
+_PLACE = re.compile(
+    r'(?P<begin><!-- w2s report: (?P<group>\S+) -->\n).*?(?P<end><!-- end of w2s report -->)',
+    re.DOTALL,
+)
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -48,43 +58,112 @@ tr.sum td { font-weight: 600; }
 """
 
 
-def write_report(evidence: Evidence, folder: str | Path) -> Path:
+def write_report(study: Study, folder: str | Path) -> Path:
     """Write ``report.html``, ``report.md`` with its pictures, and ``report.json``.
 
     Args:
-        evidence: What it is about.
-        folder: Made if absent; what a former report left there is replaced.
+        study: What it is about.
+        folder: Created if absent; the files of an earlier report are replaced.
 
     Returns:
         Path of ``report.html``.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    page = build_page(evidence)
-    for block in page.blocks:
-        if isinstance(block, Figure):
-            path = folder / f'{block.name}.png'
-            if block.run is None:
-                draw(evidence, block.tau, path)
-            else:
-                draw_gradients(block.run, path)
-    write_json(folder / 'report.json', as_json(evidence))
+    page = build_page(study)
+    _draw_figures(page, study, f'{folder}/')
+    write_json(folder / 'report.json', as_json(study))
     (folder / 'report.md').write_text(as_markdown(page))
     path = folder / 'report.html'
-    path.write_text(as_html(page, evidence))
+    path.write_text(as_html(page, study))
     return path
 
 
-def as_markdown(page: Page) -> str:
-    """The page for a repository; its pictures lie beside it."""
-    parts = [f'# {page.title}']
+def update_page(path: str | Path, archive: Archive) -> None:
+    """Write the reports of a study's file into a Markdown page, and their pictures beside it.
+
+    Each report replaces what is between two comments of the page::
+
+        <!-- w2s report: GROUP -->
+        <!-- end of w2s report -->
+
+    Args:
+        path: The page.
+        archive: The study's file.
+
+    Raises:
+        W2SError: The page has no such comments, or the file no such group.
+    """
+    path = Path(path)
+    text = path.read_text()
+    groups = page_groups(text)
+    if not groups:
+        raise W2SError(
+            f'{path} has no place for a report. Add two lines: <!-- w2s report: '
+            f'{archive.groups[0]} --> and <!-- end of w2s report -->'
+        )
+    path.write_text(filled_page(text, archive, path.stem))
+    for group in groups:
+        study = archive.study(group)
+        _draw_figures(build_page(study), study, str(path.with_name(_prefix(path.stem, group))))
+
+
+def page_groups(text: str) -> list[str]:
+    """The groups whose reports are in a Markdown page."""
+    return [match['group'] for match in _PLACE.finditer(text)]
+
+
+def filled_page(text: str, archive: Archive, stem: str) -> str:
+    """The text of a Markdown page with the reports of a study's file in their places.
+
+    Args:
+        text: Of the page.
+        archive: The study's file.
+        stem: What the names of the pictures begin with.
+    """
+    explained = False
+
+    def report(match: re.Match[str]) -> str:
+        nonlocal explained
+        page = build_page(archive.study(match['group']), explained=not explained)
+        explained = True  # once a page
+        inside = as_markdown(page, 2, _prefix(stem, match['group']))
+        return f'{match["begin"]}\n{inside}\n{match["end"]}'
+
+    return _PLACE.sub(report, text)
+
+
+def _prefix(stem: str, group: str) -> str:
+    return f'{stem}_' if group == MAIN else f'{stem}_{group}_'
+
+
+def _draw_figures(page: Page, study: Study, prefix: str) -> None:
+    """Draw the figures of a page, into files whose names begin with ``prefix``."""
+    for block in page.blocks:
+        if isinstance(block, Figure):
+            path = Path(f'{prefix}{block.name}.png')
+            if block.run is None:
+                draw(study, block.tau, path)
+            else:
+                draw_gradients(block.run, path)
+
+
+def as_markdown(page: Page, level: int = 1, prefix: str = '') -> str:
+    """The page as Markdown.
+
+    Args:
+        page: What to write.
+        level: Of its title among headings.
+        prefix: What the names of its pictures begin with.
+    """
+    parts = [f'{"#" * level} {page.title}']
     for block in page.blocks:
         if isinstance(block, Heading):
-            parts.append(f'## {block.text}')
+            parts.append(f'{"#" * level}# {block.text}')
         elif isinstance(block, Paragraph):
             parts.append(f'**{block.text}**' if block.lead else block.text.replace('>', '\\>'))
         elif isinstance(block, Figure):
-            parts.append(f'![{block.caption}]({block.name}.png)\n\n{block.caption}')
+            parts.append(f'![{block.caption}]({prefix}{block.name}.png)\n\n{block.caption}')
         else:
             parts.append(_markdown_table(block))
     return '\n\n'.join(parts) + '\n'
@@ -99,9 +178,9 @@ def _markdown_table(table: Table) -> str:
     return f'{table.caption}:\n\n{rows}'
 
 
-def as_html(page: Page, evidence: Evidence) -> str:
+def as_html(page: Page, study: Study) -> str:
     """The page as one file: styles and pictures inside, no script, nothing to fetch."""
-    body = '\n'.join(_html(block, evidence) for block in page.blocks)
+    body = '\n'.join(_html(block, study) for block in page.blocks)
     heading = html.escape(page.title)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -111,7 +190,7 @@ def as_html(page: Page, evidence: Evidence) -> str:
     )
 
 
-def _html(block: Block, evidence: Evidence) -> str:
+def _html(block: Block, study: Study) -> str:
     if isinstance(block, Heading):
         return f'<h2>{html.escape(block.text)}</h2>'
     if isinstance(block, Paragraph):
@@ -120,19 +199,19 @@ def _html(block: Block, evidence: Evidence) -> str:
         return _html_table(block)
     text = html.escape(block.caption, quote=True)
     phone = ''
-    if block.run is None:  # drawn anew for a phone, or its letters would be too small to read
-        source = _data(evidence, block, narrow=True)
+    if block.run is None:  # drawn again for a phone, where its letters would be too small
+        source = _data(study, block, narrow=True)
         phone = f'<source media="(max-width: 40rem)" srcset="{source}">'
     return (
-        f'<figure><picture>{phone}<img alt="{text}" src="{_data(evidence, block)}"></picture>'
+        f'<figure><picture>{phone}<img alt="{text}" src="{_data(study, block)}"></picture>'
         f'<figcaption>{text}</figcaption></figure>'
     )
 
 
-def _data(evidence: Evidence, figure: Figure, narrow: bool = False) -> str:
+def _data(study: Study, figure: Figure, narrow: bool = False) -> str:
     kept = io.BytesIO()
-    if figure.run is None:  # the page says above what the picture's title would
-        draw(evidence, figure.tau, kept, narrow=narrow, titled=False, suffix='svg')
+    if figure.run is None:  # the title of the page says it
+        draw(study, figure.tau, kept, narrow=narrow, titled=False, suffix='svg')
     else:
         draw_gradients(figure.run, kept, suffix='svg')
     return 'data:image/svg+xml;base64,' + base64.b64encode(kept.getvalue()).decode()
@@ -151,3 +230,104 @@ def _html_table(table: Table) -> str:
         f'<p class="caption">{html.escape(table.caption)}</p><div class="table"><table{kind}>'
         f'<thead>{header}</thead><tbody>\n{rows}\n</tbody></table></div>'
     )
+
+
+def as_json(study: Study) -> dict[str, Any]:
+    """Everything the report says, as raw numbers; AP is 0 to 1 as in the files.
+
+    A speedup has ``value`` where it is exact; else ``at_least`` and ``at_most`` bound it, null for
+    an open end.
+    """
+    return {
+        'format': 2,
+        'metric': study.runs[0].metric,
+        'rule': study.runs[0].rule,
+        'taus': study.taus,
+        'baseline': study.baseline.name if study.baseline else None,
+        'bootstrap': {'confidence': CONFIDENCE, 'resamples': RESAMPLES, 'seed': SEED},
+        'variants': [
+            {
+                'name': variant.name,
+                'comparisons': [
+                    _comparison(study.compare(variant, tau, clock, sustained))
+                    for tau in study.taus
+                    for clock in CLOCKS
+                    for sustained in (False, True)
+                ],
+            }
+            for variant in study.variants
+        ],
+        'teacher_training': [_teacher(teacher) for teacher in study.teachers],
+        'runs': [
+            {
+                'run': run.name,
+                'seed': run.seed,
+                'finished': run.finished,
+                'max_iters': run.max_iters,
+                'reference': run.reference,
+                'gate_closed_at': run.closed_at,
+                'record': run.record,
+            }
+            for run in study.runs
+        ],
+        'notes': study.notes,
+    }
+
+
+def _teacher(teacher: TeacherRun) -> dict[str, Any]:
+    return {
+        'name': teacher.run.name,
+        'iters': teacher.iters,
+        'train_seconds': teacher.seconds('train_seconds'),
+        'wall_seconds': teacher.seconds('wall_seconds'),
+    }
+
+
+def _comparison(c: Comparison) -> dict[str, Any]:
+    return {
+        'tau': c.tau,
+        'clock': c.clock,
+        'hits_in_a_row': c.hits_in_a_row,
+        'pairs': [_pair(pair) for pair in c.pairs],
+        'mean_curve': _pair(c.mean) if c.mean else None,
+        'median_speedup': _ratio(c.median),
+        'interval': _ratio(c.interval, exact=False),
+        'notes': c.notes,
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return {
+        'seed': pair.seed,
+        'baseline': _side(pair.baseline, pair.baseline_at),
+        'ours': _side(pair.ours, pair.ours_at),
+        'speedup': _ratio(pair.speedup),
+    }
+
+
+def _side(run: Run | None, at: Crossing | None) -> dict[str, Any] | None:
+    if run is None or at is None:
+        return None
+    final, best = final_and_best(run)
+    return {
+        'run': run.name,
+        'first_at': at.time if at.reached else None,
+        'not_reached_up_to': None if at.reached else at.time,
+        'final': _number(final),
+        'best': _number(best),
+    }
+
+
+def _ratio(value: Speedup | None, exact: bool = True) -> dict[str, float | None] | None:
+    if value is None:
+        return None
+    bounds = {'at_least': value.low or None, 'at_most': _number(value.high)}
+    if not exact:
+        return bounds
+    return (
+        {'value': value.low, **dict.fromkeys(bounds)} if value.exact else {'value': None, **bounds}
+    )
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

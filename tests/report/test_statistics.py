@@ -1,3 +1,4 @@
+from math import comb, inf, nan
 from statistics import median
 
 import pytest
@@ -5,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s_mm.report import Crossing, Speedup, crossing, load_run, median_speedup, speedup
+from w2s_mm.report.statistics import band, bootstrap_median, mean_run
 
 RISING = [0.05, 0.1, 0.15, 0.21, 0.25, 0.3]  # reaches 0.2 at iteration 160
 EARLY = [0.1, 0.22, 0.3, 0.3, 0.3, 0.3]  # at 80
@@ -101,3 +103,91 @@ def test_median_bounds_hold_whatever_the_censored_values_are(drawn):
 def test_median_of_nothing_is_refused():
     with pytest.raises(ValueError, match='no speedups'):
         median_speedup([])
+
+
+# ------------------------------------------------------------------ the bootstrap interval
+
+
+def test_equal_ratios_leave_nothing_to_luck():
+    assert bootstrap_median(exact(1.5, 1.5, 1.5)) == Speedup(1.5, 1.5)
+
+
+@pytest.mark.parametrize('speedups', [[], exact(1.5)])
+def test_one_pair_says_nothing(speedups):
+    assert bootstrap_median(speedups) is None
+
+
+def test_two_pairs_span_both():
+    # The four resamples have the medians 1, 1.5, 1.5 and 2: each end has a quarter.
+    assert bootstrap_median(exact(1.0, 2.0)) == Speedup(1, 2)
+
+
+@pytest.mark.parametrize('count', [5, 11, 17])
+def test_its_ends_are_those_of_the_binomial(count):
+    """The median of resamples is at most the j-th value if at least half of the draws are."""
+
+    def at_most(j):
+        part = j / count
+        return sum(
+            comb(count, i) * part**i * (1 - part) ** (count - i)
+            for i in range((count + 1) // 2, count + 1)
+        )
+
+    low = next(j for j in range(1, count + 1) if at_most(j) > 0.025)
+    high = next(j for j in range(1, count + 1) if at_most(j) >= 0.975)
+    # Where the two are so near that the drawing decides, the example would be a bad one.
+    assert min(abs(at_most(j) - p) for j in range(1, count) for p in (0.025, 0.975)) > 0.003
+    assert bootstrap_median(exact(*range(1, count + 1))) == Speedup(low, high)
+
+
+def test_five_pairs_or_fewer_span_the_least_to_the_greatest():
+    assert bootstrap_median(exact(1.67, 1.55, 1.64, 1.25, 1.33)) == Speedup(1.25, 1.67)
+
+
+def test_a_baseline_that_never_arrived_leaves_the_upper_end_open():
+    found = bootstrap_median([*exact(1.2, 1.4), Speedup(low=2)])
+    assert found == Speedup(1.2, inf)
+
+
+def test_a_run_of_ours_that_never_arrived_leaves_the_lower_end_open():
+    assert bootstrap_median([*exact(1.2, 1.4), Speedup(high=0.5)]) == Speedup(0, 1.4)
+
+
+def test_one_open_end_among_many_is_outside():
+    assert bootstrap_median([*exact(*[1.5] * 20), Speedup(low=2)]) == Speedup(1.5, 1.5)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_may_not():
+    speedups = exact(*(1 + i / 10 for i in range(8)))
+    few = [bootstrap_median(speedups, resamples=20, seed=seed) for seed in (0, 0, 1, 2, 3)]
+    assert few[0] == few[1] and len(set(few)) > 1
+
+
+# ------------------------------------------------------------------------ the mean curve
+
+
+def test_the_mean_goes_as_far_as_every_seed(write_run):
+    runs = [
+        load_run(write_run('a', [0.1, 0.2, 0.3])),
+        load_run(write_run('b', [0.3, 0.4], seed=1, finished=False)),
+    ]
+    mean = mean_run(runs)
+    assert mean.times('iter') == [40, 80]
+    assert mean.values == [0.2, (0.2 + 0.4) / 2]
+    assert not mean.finished and mean.seed is None
+    assert band(runs) == [(0.1, 0.3), (0.2, 0.4)]
+
+
+def test_one_run_is_its_own_mean(write_run):
+    run = load_run(write_run('a', [0.1, 0.2]))
+    assert mean_run([run]) is run
+
+
+def test_a_seed_that_broke_down_reaches_no_target_in_the_mean(write_run):
+    runs = [load_run(write_run(n, v)) for n, v in (('a', [0.3, 0.5]), ('b', [nan, 0.5]))]
+    assert crossing(mean_run(runs), 0.2) == Crossing(80, reached=True)
+
+
+def test_the_mean_clock_is_the_mean_of_the_clocks(write_run):
+    runs = [load_run(write_run(n, [0.1, 0.3])) for n in 'ab']
+    assert crossing(mean_run(runs), 0.2, 'train_seconds') == Crossing(8, reached=True)

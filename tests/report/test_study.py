@@ -1,7 +1,7 @@
 import pytest
 
 from w2s_mm.report import gather
-from w2s_mm.report.evidence import variant_name
+from w2s_mm.report.study import variant_name
 from w2s_mm.utils.errors import W2SError
 
 CURVE = [0.1, 0.22, 0.3]
@@ -24,10 +24,10 @@ def test_runs_that_differ_in_their_seed_alone_are_one_variant(path, name):
 
 def test_variants_and_targets_come_from_the_runs(write_run):
     dirs = [write_run(f'{n}/seed{s}', CURVE, seed=s) for n in ('a', 'b') for s in (0, 1)]
-    evidence = gather(dirs, [write_run('base', CURVE)])
-    assert [(v.name, len(v.runs)) for v in evidence.variants] == [('a', 2), ('b', 2)]
-    assert evidence.baseline.name == 'base' and evidence.taus == [0.2]
-    assert len(evidence.runs) == 5
+    study = gather(dirs, [write_run('base', CURVE)])
+    assert [(v.name, len(v.runs)) for v in study.variants] == [('a', 2), ('b', 2)]
+    assert study.baseline.name == 'base' and study.taus == [0.2]
+    assert len(study.runs) == 5
 
 
 def test_pairs_that_started_alike_leave_no_note(write_run):
@@ -57,7 +57,7 @@ def test_another_seed_may_start_otherwise(write_run):
 def test_what_cannot_be_checked_is_said(write_run, record):
     ours = write_run('ours', CURVE, record=record)
     (note,) = gather([ours], [write_run('base', CURVE, record={})]).notes
-    assert note.startswith('Not checked by fingerprints') and 'seed 0' in note
+    assert 'could not be checked by fingerprints' in note and 'seed 0' in note
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_the_teacher_costs_what_its_run_took_up_to_the_checkpoint(
 ):
     teacher = write_run('weak', CURVE)
     told = {'teacher': {'checkpoint': str(teacher / checkpoint), 'fingerprint': 'f'}}
-    (cost,) = gather([write_run('ours', CURVE, record=told)]).teachers
-    assert (cost.name, cost.iters, cost.train_seconds) == ('weak', iters, seconds)
+    (used,) = gather([write_run('ours', CURVE, record=told)]).teachers
+    assert (used.run.name, used.iters, used.seconds('train_seconds')) == ('weak', iters, seconds)
 
 
 def test_a_teacher_without_a_run_costs_nothing_that_is_known(write_run, tmp_path):

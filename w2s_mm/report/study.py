@@ -1,4 +1,4 @@
-"""Everything that one report compares: a baseline, variants of it, and what they have in common."""
+"""A study: a baseline, the variants compared with it, and what they have in common."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.run_files import TIME_TO_TARGET
 
 from .comparison import Comparison, compare
-from .runs import TIME_TO_TARGET, Clock, Run, load_run
+from .runs import Clock, Run, load_run
 
 _SEED = re.compile(r'[_-]?(?:seed)?[_-]?\d+$')
 _STEP = re.compile(r'(iter|epoch)_(\d+)$')
@@ -26,57 +27,70 @@ class Variant:
     runs: list[Run]
 
     @property
-    def taught(self) -> bool:
-        """Whether a teacher guided it; what is held against a baseline need not have one."""
+    def has_teacher(self) -> bool:
+        """Whether a teacher was used; a variant need not have one."""
         return any(run.reference is not None for run in self.runs)
 
 
 @dataclass(frozen=True)
-class TeacherCost:
-    """What training a teacher took, up to the checkpoint that taught.
+class TeacherRun:
+    """The run that wrote a teacher's checkpoint.
 
     Attributes:
-        name: Name of its run.
-        iters: Iterations.
-        train_seconds: On the training clock.
-        wall_seconds: Everything included.
+        run: That run; it has at least one validation.
+        checkpoint: Stem of the checkpoint's file name, or empty for the end of the run.
     """
 
-    name: str
-    iters: float
-    train_seconds: float
-    wall_seconds: float
+    run: Run
+    checkpoint: str = ''
+
+    @property
+    def iters(self) -> float:
+        """Iterations up to the checkpoint."""
+        last = self.run.history[-1]
+        if step := _STEP.search(self.checkpoint):
+            count = int(step[2])
+            return count if step[1] == 'iter' else count * last['iter'] / last['epoch']
+        return last['iter']
+
+    def seconds(self, clock: Clock) -> float:
+        """Time up to the checkpoint."""
+        return self.run.time_of(self.iters, clock)
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """A baseline and what is held against it.
+class Study:
+    """A baseline and the variants that are compared with it.
 
     Attributes:
         variants: At least one.
         baseline: None where runs are only measured.
         taus: Targets, the headline's first.
-        teachers: What the teachers cost, where their runs are known.
-        notes: What was checked of the pairs, and what could not be.
+        teachers: The runs that trained the teachers, where they are known.
+        notes: What could not be checked of the pairs.
     """
 
     variants: list[Variant]
     baseline: Variant | None
     taus: list[float]
-    teachers: list[TeacherCost]
+    teachers: list[TeacherRun]
     notes: list[str]
     _compared: dict[Any, Comparison] = field(default_factory=dict, repr=False, compare=False)
 
     @property
+    def sides(self) -> list[Variant]:
+        """The baseline, if there is one, and the variants."""
+        return [self.baseline, *self.variants] if self.baseline else self.variants
+
+    @property
     def runs(self) -> list[Run]:
-        """All of them, the baseline's first."""
-        sides = [self.baseline, *self.variants] if self.baseline else self.variants
-        return [run for side in sides if side for run in side.runs]
+        """All runs, the baseline's first."""
+        return [run for side in self.sides for run in side.runs]
 
     def compare(
         self, variant: Variant, tau: float, clock: Clock = 'iter', sustained: bool = False
     ) -> Comparison:
-        """A variant against the baseline; worked out once."""
+        """Compare a variant with the baseline; computed once."""
         key = (variant.name, tau, clock, sustained)
         if key not in self._compared:
             baselines = self.baseline.runs if self.baseline else []
@@ -92,51 +106,63 @@ def gather(
     *,
     taus: Sequence[float] = (),
     teacher_dirs: Sequence[str | Path] = (),
-) -> Evidence:
-    """Read work directories and put those together that differ in their seed alone.
+) -> Study:
+    """Read work directories and group those that differ only in their seed.
 
     Args:
         run_dirs: Of our runs; ``student_seed0``, ``student_seed1`` or ``student/seed0``,
             ``student/seed1`` are one variant, ``student``.
         baseline_dirs: Of the runs they are paired with.
-        taus: Targets; the runs' own by default.
-        teacher_dirs: Of the teachers' trainings, where the runs do not tell.
+        taus: Targets; by default those of the runs.
+        teacher_dirs: Of the runs that trained the teachers, where the runs do not name them.
 
     Raises:
-        W2SError: A directory holds no run, the runs cannot be compared, or runs of a pair did not
-            start alike.
+        W2SError: A directory has no run, the runs cannot be compared, or runs of a pair started
+            differently.
     """
     by_name: dict[str, list[Run]] = {}
     for path in run_dirs:
         by_name.setdefault(variant_name(path), []).append(load_run(path))
     baselines = [load_run(path) for path in baseline_dirs]
     variants = [Variant(name, runs) for name, runs in by_name.items()]
+    baseline = Variant(variant_name(baseline_dirs[0]), baselines) if baselines else None
+    runs = [run for variant in variants for run in variant.runs]
+    return make_study(variants, baseline, taus, _teacher_runs(runs, teacher_dirs))
+
+
+def make_study(
+    variants: list[Variant],
+    baseline: Variant | None,
+    taus: Sequence[float],
+    teachers: list[TeacherRun],
+) -> Study:
+    """Check the pairs and put a study together.
+
+    Raises:
+        W2SError: Runs of a pair started differently.
+    """
     runs = [run for variant in variants for run in variant.runs]
     taus = list(taus) or list(dict.fromkeys(tau for run in runs for tau in run.thresholds))
-    notes = [note for variant in variants for note in check_same_start(variant.runs, baselines)]
-    return Evidence(
-        variants,
-        Variant(variant_name(baseline_dirs[0]), baselines) if baselines else None,
-        taus,
-        _teacher_costs(runs, teacher_dirs),
-        list(dict.fromkeys(notes)) if baselines else [],
-    )
+    notes = []
+    if baseline:
+        notes = [note for each in variants for note in check_same_start(each.runs, baseline.runs)]
+    return Study(variants, baseline, taus, teachers, list(dict.fromkeys(notes)))
 
 
 def variant_name(path: str | Path) -> str:
-    """Name of a work directory without its seed, or of its parent where that is all."""
+    """Name of a work directory without its seed, or of its parent if nothing else is left."""
     path = Path(path).absolute()
     return _SEED.sub('', path.name) or path.parent.name
 
 
 def check_same_start(runs: Sequence[Run], baselines: Sequence[Run]) -> list[str]:
-    """Whether each pair began with the same weights and was fed the same batches.
+    """Check that both runs of each pair began with the same weights and received the same batches.
 
     Returns:
-        What could not be checked.
+        Notes on what could not be checked.
 
     Raises:
-        W2SError: It did not; the message says which and what differs.
+        W2SError: A pair differs; the message says which one and in what.
     """
     partners = {run.seed: run for run in baselines}
     pairs = [(partners[run.seed], run) for run in runs if run.seed in partners]
@@ -147,8 +173,8 @@ def check_same_start(runs: Sequence[Run], baselines: Sequence[Run]) -> list[str]
     if not unknown:
         return []
     return [
-        f'Not checked by fingerprints: that initial weights and data order are equal, for seed '
-        f'{", ".join(dict.fromkeys(unknown))} (runs from before they were recorded).'
+        f'Equal initial weights and data order could not be checked by fingerprints for seed '
+        f'{", ".join(dict.fromkeys(unknown))} (the runs have none).'
     ]
 
 
@@ -159,7 +185,7 @@ def _complete(run: Run) -> bool:
 def check_records(
     one: dict[str, Any], other: dict[str, Any], path: str | Path, other_path: str | Path
 ) -> None:
-    """Refuse two records of one seed that tell of another start.
+    """Refuse the records of two runs of one seed that started differently.
 
     Raises:
         W2SError: Initial weights or first batches differ.
@@ -169,8 +195,8 @@ def check_records(
             raise W2SError(
                 f'{path} and {other_path} (seed {one["seed"]}) differ in {what}: '
                 f'{_shown(one[key])} and {_shown(other[key])}. A fair pair needs the same model, '
-                f'init_cfg, data pipeline, batch size and sampler; only what teaches may differ. '
-                f'Make these settings of the two configs agree.'
+                f'init_cfg, data pipeline, batch size and sampler; only the distillation may '
+                f'differ. Make these settings of the two configs agree.'
             )
 
 
@@ -178,30 +204,17 @@ def _shown(fingerprint: Any) -> str:
     return ' '.join(fingerprint) if isinstance(fingerprint, list) else str(fingerprint)
 
 
-def _teacher_costs(runs: Sequence[Run], given: Sequence[str | Path]) -> list[TeacherCost]:
-    """From the runs that wrote the teachers' checkpoints, each once."""
+def _teacher_runs(runs: Sequence[Run], given: Sequence[str | Path]) -> list[TeacherRun]:
+    """The runs that wrote the teachers' checkpoints, each once."""
     places: dict[Path, str] = {Path(path): '' for path in given}
     for run in runs:
         teacher = (run.record or {}).get('teacher')
         if teacher and '://' not in teacher['checkpoint']:
             checkpoint = Path(teacher['checkpoint'])
             places.setdefault(checkpoint.parent, checkpoint.stem)
-    costs = []
-    for place, checkpoint_name in places.items():
-        if not (place / TIME_TO_TARGET).is_file() or not load_run(place).history:
-            continue
-        teacher_run = load_run(place)
-        last = teacher_run.history[-1]
-        iters = last['iter']
-        if step := _STEP.search(checkpoint_name):  # the checkpoint may be from the middle
-            count = int(step[2])
-            iters = count if step[1] == 'iter' else count * last['iter'] / last['epoch']
-        costs.append(
-            TeacherCost(
-                teacher_run.name,
-                iters,
-                teacher_run.time_of(iters, 'train_seconds'),
-                teacher_run.time_of(iters, 'wall_seconds'),
-            )
-        )
-    return costs
+    known = [
+        TeacherRun(load_run(place), checkpoint)
+        for place, checkpoint in places.items()
+        if (place / TIME_TO_TARGET).is_file()
+    ]
+    return [teacher for teacher in known if teacher.run.history]
