@@ -9,7 +9,7 @@ import torch
 import torch.multiprocessing as mp
 from torch import distributed
 
-from w2s_mm.core.student import MAX_DROPPED
+from w2s_mm.core.guard import MAX_DROPPED
 from w2s_mm.utils.errors import W2SError
 
 

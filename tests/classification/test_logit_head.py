@@ -24,7 +24,9 @@ def gradients(model, loss):
 def test_term_and_gradients_equal_torchs_kl_div_in_float64(T, reverse, make_student, make_batch):
     """Through the whole student, on a batch that Mixup has mixed."""
     mix = {'train_cfg': {'augments': {'type': 'Mixup', 'alpha': 1.0}}}
-    student = make_student(mix, distill_head={'reverse': reverse}).eval()
+    student = make_student(
+        mix, distill_head={'loss': {'type': 'KLDistillLoss', 'reverse': reverse}}
+    ).eval()
     student.prepare_teacher()
     inputs, samples = make_batch(student)
     inputs = inputs.double()
@@ -138,11 +140,13 @@ def test_every_softmax_head_gives_its_logits(
 
 
 def test_entropy_is_that_of_the_softmax_one_number_an_image(make_student):
-    from w2s_mm.core.tape import Call
+    from w2s_mm.core.tape import Call, Tape
 
     student = make_student()
     logits = torch.tensor([[0.0] * 5, [50.0, 0, 0, 0, 0], [math.log(3), 0, -1e3, -1e3, -1e3]])
-    found = student.distill_head.entropy(student, {'head': [Call((), {}, logits)]})
+    found = (
+        student.distill_heads[0].probe().entropy(student, Tape({'head': [Call((), {}, logits)]}))
+    )
     third = -0.75 * math.log(0.75) - 0.25 * math.log(0.25)
     torch.testing.assert_close(found, torch.tensor([math.log(5), 0.0, third]))
 
@@ -191,7 +195,7 @@ def test_a_detector_is_refused_as_a_teacher(make_student, build):
 
     student = make_student()
     with pytest.raises(W2SError, match='no image classifier'):
-        student.distill_head.check(student, nn.Linear(1, 1))
+        student.distill_heads[0].check(student, nn.Linear(1, 1))
 
 
 def test_another_number_of_classes_is_refused_before_training(

@@ -64,7 +64,7 @@ def answers(make_student, make_batch):
         student.prepare_teacher()
         inputs, samples = make_batch(student, side=32)
         with torch.no_grad():
-            head = student.distill_head
+            head = student.distill_heads[0]
             return head.ask(student, student.teacher, inputs, samples, {}), inputs
 
     return logits
@@ -155,7 +155,7 @@ def test_timms_checkpoint_answers_as_timms_model(make_student, make_batch, tmp_p
     student.set_distillation(1.0, 4.0)
     inputs, samples = make_batch(student, side=32)
     with torch.no_grad():
-        head = student.distill_head
+        head = student.distill_heads[0]
         found = head.ask(student, student.teacher, inputs, samples, {})
         torch.testing.assert_close(found, network(inputs), rtol=1e-3, atol=1e-3)
     assert student.loss(inputs, samples)['loss_distill_kl'] > 0

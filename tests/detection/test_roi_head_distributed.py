@@ -58,7 +58,7 @@ def make_settled(detector, make_rcnn_student, save_teacher, make_batch):
 def test_two_processes_have_the_gradient_of_one(make_settled, tmp_path, family, box):
     student, inputs, samples = make_settled(family, box)
     counts = []
-    hook = student.distill_head.loss_cls.register_forward_pre_hook(
+    hook = student.distill_heads[0].loss_cls.register_forward_pre_hook(
         lambda _, args: counts.append(len(args[0]))
     )
     for image in range(2):

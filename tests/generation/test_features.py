@@ -66,10 +66,10 @@ def test_a_grey_image_has_the_features_of_the_same_in_colour(classifier):
     [
         ({'name': ''}, 'features.name is empty'),
         ({'checkpoint': 'no/such.pth'}, r'FID-tiny .* not there: no/such.pth.* Type: make it'),
-        ({'config': 'no/such.py'}, 'FID-tiny .* cannot be loaded .* config not found: no/such.py'),
+        ({'config': 'no/such.py'}, 'features.config not found: no/such.py'),
         (
             {'config': dict(type='ImgDataPreprocessor')},
-            'FID-tiny .* cannot be loaded .* does not fit',
+            'does not fit the ImgDataPreprocessor of features.config',
         ),
     ],
 )

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from w2s_mm.core.tape import Call, record
+from w2s_mm.core.tape import Call, Tape, record
 from w2s_mm.generation import NoiseDistillHead
 from w2s_mm.utils.errors import W2SError
 
@@ -21,7 +21,7 @@ class Student:
 
 def tape_of(output, t):
     x_t = torch.zeros(len(t), output.shape[1] // 2, *output.shape[2:])
-    return {'unet': [Call((x_t, t), {}, Output(output))]}
+    return Tape({'unet': [Call((x_t, t), {}, Output(output))]})
 
 
 def loss(head, output, answer, t):
@@ -73,8 +73,10 @@ def test_zero_where_the_two_agree_and_where_no_step_is_distilled():
 def test_divergence_is_that_of_gaussians_around_the_two_predictions():
     torch.manual_seed(0)
     output, answer = torch.randn(4, 6, 8, 8), torch.randn(4, 3, 8, 8)
-    found = NoiseDistillHead().divergence(
-        Student(), tape_of(output, torch.tensor([0, 4, 5, 9])), answer
+    found = (
+        NoiseDistillHead()
+        .probe()
+        .divergence(Student(), tape_of(output, torch.tensor([0, 4, 5, 9])), answer)
     )
     ours, theirs = (Independent(Normal(mean, 1.0), 3) for mean in (output[:, :3], answer))
     torch.testing.assert_close(found, kl_divergence(ours, theirs))
@@ -82,11 +84,11 @@ def test_divergence_is_that_of_gaussians_around_the_two_predictions():
 
 def test_features_of_a_diagnosis_are_the_narrowest_maps_pooled(make_student, images):
     student = make_student()
-    head = student.distill_head
-    with record(student, (head.feature_tap(student),)) as tape:
+    probe = student.distill_heads[0].probe()
+    with record(student, probe.taps(student)) as tape:
         student.loss(images, None)
     call = tape['unet.mid_block'][-1]
-    assert torch.equal(head.features(call), call.output.mean(dim=(2, 3)))
+    assert torch.equal(probe.features(student, tape), call.output.mean(dim=(2, 3)))
 
 
 def test_half_precision_is_compared_in_single():
@@ -106,7 +108,7 @@ def test_teacher_is_asked_what_the_student_was_and_answers_with_its_noise_half(
         student.loss(images, None)
     (theirs,), (ours, *_) = asked['unet'], tape['unet']
     assert all(torch.equal(a, b) for a, b in zip(theirs.args, ours.args, strict=True))
-    answer = student.distill_head.ask(student, student.teacher, images, (), tape)
+    answer = student.distill_heads[0].ask(student, student.teacher, images, (), tape)
     assert torch.equal(answer, theirs.output.sample[:, :1]) and answer.shape == images.shape
 
 
@@ -143,7 +145,7 @@ def test_one_mean_for_all_channels_is_the_same_as_one_each(make_student, save_te
 def test_a_teacher_that_is_no_diffusion_model_is_refused(make_student):
     student = make_student()
     with pytest.raises(W2SError, match='The teacher is a Linear; expected a diffusion model'):
-        student.distill_head.check(student, torch.nn.Linear(1, 1))
+        student.distill_heads[0].check(student, torch.nn.Linear(1, 1))
 
 
 @pytest.mark.parametrize(

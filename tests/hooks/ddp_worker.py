@@ -13,6 +13,8 @@ from torch.nn.parallel import DistributedDataParallel
 from tests.hooks.toy import make_config, run
 from w2s_mm.commands.cli import leave_processes, prepare_cpu_processes
 
+HEADS = [dict(type='ToyDistillHead'), dict(type='ToyFeatureHead', weight=0.5)]
+
 
 def train(folder: Path, processes: int) -> None:
     teacher = dict(
@@ -25,6 +27,8 @@ def train(folder: Path, processes: int) -> None:
         hook=dict(stop=dict(k=3)),
         schedule=dict(unit='training', lambda_max=1.0, warmup=0.1, hold=0.9, decay=0.0),
         launcher='pytorch',
+        model=dict(distill_head=HEADS),
+        randomness=dict(seed=5, diff_rank_seed=processes > 1),
     )
     config.train_dataloader.batch_size = 6 // processes
     config.train_dataloader.dataset.augment = False

@@ -39,6 +39,7 @@ def launch(folder: Path, processes: int) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one_on_the_same_global_batch(tmp_path):
     make_teacher(tmp_path, norm=False)
     launch(tmp_path, 1)
@@ -52,3 +53,11 @@ def test_two_processes_train_like_one_on_the_same_global_batch(tmp_path):
     assert together['reference'] == pytest.approx(alone['reference'], rel=1e-6)
     assert [e['streak'] for e in together['history']] == [e['streak'] for e in alone['history']]
     assert together['closed_at'] == alone['closed_at']
+    # The adapters too, whose gradients DistributedDataParallel does not average.
+    one, two = (
+        torch.load(tmp_path / f'run{n}' / 'epoch_2.pth', weights_only=False)['weak_to_strong']
+        for n in (1, 2)
+    )
+    assert one['adapters'].keys() == {'1.project.weight', '1.project.bias', '1.calls'}
+    for key, value in one['adapters'].items():
+        torch.testing.assert_close(two['adapters'][key], value, rtol=1e-4, atol=1e-6)

@@ -80,13 +80,41 @@ class ToyDistillHead(DistillHead):
     def ask(
         self, student: Any, teacher: Any, inputs: Tensor, data_samples: Any, tape: Any
     ) -> Tensor:
-        return teacher.model(teacher.see(student, inputs, None), mode='tensor')
+        return teacher.answer(student, inputs, None)[0]
 
     def loss(
         self, student: Any, tape: Any, answer: Tensor, temperature: float
     ) -> dict[str, Tensor]:
-        out = full_precision(tape['head'][-1].output)
+        out = full_precision(tape.last('head').output)
         return dict(toy=(out - full_precision(answer)).square().mean() / temperature)
+
+
+@MODELS.register_module(force=True)
+class ToyFeatureHead(DistillHead):
+    """Squared distance of the features, the student's projected to the teacher's width."""
+
+    def __init__(self, width: int = FEATURES, target: int = 4, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.project = nn.Linear(width, target)
+        self.register_buffer('calls', torch.zeros(()))
+
+    def taps(self, student: Any) -> tuple[str, ...]:
+        return ('body',)
+
+    def teacher_taps(self, teacher: Any) -> tuple[str, ...]:
+        return ('body',)
+
+    def ask(
+        self, student: Any, teacher: Any, inputs: Tensor, data_samples: Any, tape: Any
+    ) -> Tensor:
+        return teacher.answer(student, inputs, None)[1].last('body').output
+
+    def loss(
+        self, student: Any, tape: Any, answer: Tensor, temperature: float
+    ) -> dict[str, Tensor]:
+        self.calls += 1
+        projected = self.project(tape.last('body').output)
+        return dict(features=(full_precision(projected) - full_precision(answer)).square().mean())
 
 
 @DATASETS.register_module(force=True)
@@ -186,8 +214,7 @@ def make_config(
             net,
             type='W2SToyNet',
             teacher=teacher,
-            distill_head=dict(type='ToyDistillHead'),
-            **(model or {}),
+            **{'distill_head': dict(type='ToyDistillHead'), **(model or {})},
         )
         hooks['weak_to_strong'] = dict(
             type='WeakToStrongHook',
@@ -197,6 +224,7 @@ def make_config(
             temperature=dict(start=2.0, end=1.0, length=3.0),
             **(hook or {}),
         )
+    overrides.setdefault('randomness', dict(seed=5))
     config = dict(
         model=net,
         work_dir=str(work_dir),
@@ -211,7 +239,6 @@ def make_config(
         param_scheduler=dict(type='LinearLR', start_factor=0.5, begin=0, end=10, by_epoch=False),
         default_hooks=hooks,
         log_processor=dict(by_epoch=by_epoch, window_size=2),
-        randomness=dict(seed=5),
         default_scope='mmengine',
         experiment_name=f'toy_{work_dir.name}_{id(hooks)}',
         **overrides,

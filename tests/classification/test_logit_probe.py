@@ -5,27 +5,27 @@ import math
 import torch
 
 from w2s_mm.classification import LogitDistillHead
-from w2s_mm.core.tape import Call, record
+from w2s_mm.core.tape import Call, Tape, record
 
 
 def test_divergence_is_kl_of_student_and_teacher(make_student):
     student = make_student()
     ours = torch.tensor([[0.5, 0.2, 0.1, 0.1, 0.1], [0.2] * 5]).log()
     theirs = torch.tensor([[0.2] * 5, [0.2] * 5]).log() + 3  # logits know no constant
-    tape = {'head': [Call((), {}, ours)], 'head.fc': []}
-    found = LogitDistillHead().divergence(student, tape, theirs)
+    tape = Tape({'head': [Call((), {}, ours)]})
+    found = LogitDistillHead().probe().divergence(student, tape, theirs)
     expected = sum(p * math.log(p / 0.2) for p in (0.5, 0.2, 0.1, 0.1, 0.1))
     torch.testing.assert_close(found, torch.tensor([expected, 0.0]))
 
 
 def test_features_are_what_goes_into_the_last_linear_layer(make_student, make_batch):
     student = make_student().eval()
-    head = student.distill_head
+    probe = student.distill_heads[0].probe()
     inputs, _ = make_batch(student)
-    tap = head.feature_tap(student)
-    with torch.no_grad(), record(student, (tap,)) as tape:
+    tap = probe.taps(student)[-1]
+    with torch.no_grad(), record(student, probe.taps(student)) as tape:
         logits = student(inputs)
-        features = head.features(tape[tap][-1])
+        features = probe.features(student, tape)
         torch.testing.assert_close(student.get_submodule(tap)(features), logits)
     assert features.shape[0] == len(inputs)
 
@@ -39,8 +39,7 @@ def test_features_of_a_torchvision_model_are_found(build):
             'data_preprocessor': {'mean': [0.0] * 3, 'std': [1.0] * 3},
         }
     ).eval()
-    head = LogitDistillHead()
-    tap = head.feature_tap(model)
-    with torch.no_grad(), record(model, (tap,)) as tape:
+    probe = LogitDistillHead().probe()
+    with torch.no_grad(), record(model, probe.taps(model)) as tape:
         model(torch.zeros(2, 3, 32, 32))
-    assert tap == 'backbone.fc' and head.features(tape[tap][-1]).shape == (2, 512)
+    assert 'backbone.fc' in tape and probe.features(model, tape).shape == (2, 512)
