@@ -13,9 +13,31 @@ _base_ = './baselines/ddpm_nc128rb3.py'
 model = dict(
     type='W2SDDPM',
     teacher=dict(
-        config='configs/baselines/ddpm_nc64rb2.py',
+        config='w2s_mm::baselines/ddpm_nc64rb2.py',
         checkpoint='work_dirs/ddpm_nc64rb2/iter_30000.pth',
     ),
-    distill_head=_base_.distill_head,
+    # The paper gives the ratio and not the side: see NoiseDistillHead.
+    distill_head=dict(
+        type='NoiseDistillHead',
+        ratio=0.5,
+        side='low',
+        loss=dict(type='SquaredErrorDistillLoss'),
+    ),
 )
-default_hooks = dict(weak_to_strong=_base_.w2s_hooks.weak_to_strong)
+# The paper gives lambda_max and k = 2. The lengths are our guess.
+default_hooks = dict(
+    weak_to_strong=dict(
+        type='WeakToStrongHook',
+        metric='FID',
+        rule='less',
+        schedule=dict(
+            type='WarmupHoldDecay',
+            unit='training',  # fractions of the run
+            lambda_max=0.2,
+            warmup=0.03,
+            hold=0.27,
+            decay=0.2,
+        ),
+        stop=dict(type='SurpassGate', k=2),
+    )
+)

@@ -14,9 +14,32 @@ _base_ = './baselines/faster_rcnn_r50_coco5k.py'
 model = dict(
     type='W2SFasterRCNN',
     teacher=dict(
-        config='configs/baselines/faster_rcnn_r18_coco5k.py',
-        checkpoint='work_dirs/faster_rcnn_r18_coco5k/epoch_12.pth',
+        config='w2s_mm::baselines/faster_rcnn_r18_coco5k.py',
+        checkpoint='work_dirs/faster_rcnn_r18_coco5k/epoch_12.pth',  # the epoch is our guess
     ),
-    distill_head=_base_.roi_distill_head,
+    distill_head=dict(
+        type='RoIDistillHead',
+        score_thr=0.2,
+        box_form='encoded',
+        loss_cls=dict(type='KLDistillLoss'),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=1.0),  # beta
+        loss_rpn=None,
+    ),
 )
-default_hooks = _base_.w2s_hooks
+# The paper gives lambda_max, T and k. The lengths are our guess.
+default_hooks = dict(
+    weak_to_strong=dict(
+        type='WeakToStrongHook',
+        metric='coco/bbox_mAP_50',
+        schedule=dict(
+            type='WarmupHoldDecay',
+            unit='training',  # fractions of the run
+            lambda_max=2.0,
+            warmup=0.05,
+            hold=0.35,
+            decay=0.3,
+        ),
+        temperature=2.0,
+        stop=dict(type='SurpassGate', k=2),
+    )
+)

@@ -14,9 +14,31 @@ _base_ = './baselines/retinanet_r50_coco5k.py'
 model = dict(
     type='W2SRetinaNet',
     teacher=dict(
-        config='configs/baselines/retinanet_r34_coco5k.py',
-        checkpoint='work_dirs/retinanet_r34_coco5k/epoch_8.pth',
+        config='w2s_mm::baselines/retinanet_r34_coco5k.py',
+        checkpoint='work_dirs/retinanet_r34_coco5k/epoch_8.pth',  # the epoch is our guess
     ),
-    distill_head=_base_.distill_head,
+    distill_head=dict(
+        type='DenseDistillHead',
+        score_thr=0.2,
+        box_form='encoded',
+        loss_cls=dict(type='FocalLogitDistillLoss', focal=2.0),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=1.0),  # beta
+    ),
 )
-default_hooks = _base_.w2s_hooks
+# The paper gives lambda_max, T and k. The lengths are our guess.
+default_hooks = dict(
+    weak_to_strong=dict(
+        type='WeakToStrongHook',
+        metric='coco/bbox_mAP_50',
+        schedule=dict(
+            type='WarmupHoldDecay',
+            unit='training',  # fractions of the run
+            lambda_max=2.0,
+            warmup=0.05,
+            hold=0.35,
+            decay=0.3,
+        ),
+        temperature=2.0,
+        stop=dict(type='SurpassGate', k=2),
+    )
+)

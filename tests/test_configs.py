@@ -44,9 +44,10 @@ def test_parses_and_builds(path):
                 HOOKS.build(hook)
         build_optim_wrapper(model, cfg.optim_wrapper)
     if 'teacher' in cfg.model:
-        teacher = Config.fromfile(cfg.model.teacher.config)
+        teacher = Config.fromfile(cfg.model.teacher.config.replace('w2s_mm::', f'{ROOT}/configs/'))
         with DefaultScope.overwrite_default_scope(teacher.get('default_scope')):
-            model.distill_head.check(model, MODELS.build(teacher.model))
+            for head in model.distill_heads:
+                head.check(model, MODELS.build(teacher.model))
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=str)
@@ -89,7 +90,7 @@ def test_missing_data_is_explained(path):
 def test_the_five_lines_of_the_readme_make_a_stock_config_a_student(tmp_path):
     lines = (ROOT / 'README.md').read_text().split('```python\n')[1].split('```')[0]
     lines = lines.replace('my_retinanet_config.py', 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py')
-    lines = lines.replace('w2s_mm/configs/', f'{ROOT}/configs/')
+    lines = lines.replace('w2s_mm::', f'{ROOT}/configs/')
     path = tmp_path / 'mine.py'
     path.write_text(lines)
     cfg = Config.fromfile(path)

@@ -2,6 +2,9 @@
 
 _base_ = 'mmpretrain::_base_/datasets/cifar10_bs16.py'
 
+custom_imports = dict(
+    imports=['w2s_mm.classification', 'w2s_mm.hooks', 'w2s_mm.optim'], allow_failed_imports=False
+)
 missing_data = (
     'Download cifar-10-python.tar.gz from www.cs.toronto.edu/~kriz/cifar.html and unpack it in '
     'data/cifar10, or let MMPretrain do that: --cfg-options train_dataloader.dataset.download=True '

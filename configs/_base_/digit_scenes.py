@@ -6,16 +6,17 @@ Written by: python tools/make_digit_scenes.py
 missing_data = 'Make the digit scenes (a few seconds): python tools/make_digit_scenes.py'
 
 data_root = 'data/digit_scenes/'
-metainfo = dict(classes=tuple('0123456789'))
 
-_load = [
+train_pipeline = [
     dict(type='LoadImageFromFile', backend_args=None),
     dict(type='Resize', scale=(128, 128), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackDetInputs'),
 ]
-train_pipeline = [*_load, dict(type='PackDetInputs')]
 test_pipeline = [
-    *_load,
+    dict(type='LoadImageFromFile', backend_args=None),
+    dict(type='Resize', scale=(128, 128), keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True),
     dict(
         type='PackDetInputs',
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
@@ -29,7 +30,7 @@ train_dataloader = dict(
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='CocoDataset',
-        metainfo=metainfo,
+        metainfo=dict(classes=tuple('0123456789')),
         data_root=data_root,
         ann_file='annotations/train.json',
         data_prefix=dict(img='train/'),
@@ -42,7 +43,7 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='CocoDataset',
-        metainfo=metainfo,
+        metainfo=dict(classes=tuple('0123456789')),
         data_root=data_root,
         ann_file='annotations/val.json',
         data_prefix=dict(img='val/'),

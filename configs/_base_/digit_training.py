@@ -6,33 +6,18 @@ the teachers are tiny and never sure of themselves (the RetinaNet's best score o
 Plain soft BCE (focal = 0) at T = 4 keeps pulling where the two nearly agree.
 """
 
-_base_ = ['mmdet::_base_/default_runtime.py', './digit_scenes.py', './w2s_detection.py']
+_base_ = ['mmdet::_base_/default_runtime.py', './digit_scenes.py']
 
+custom_imports = dict(imports=['w2s_mm.detection', 'w2s_mm.hooks'], allow_failed_imports=False)
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=20)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05))
 default_hooks = dict(
-    _base_.measure_hooks,
-    time_to_target=dict(_base_.measure_hooks.time_to_target, thresholds=[0.3]),
+    exact_resume=dict(type='ExactResumeHook'),
+    time_to_target=dict(type='TimeToTargetHook', metric='coco/bbox_mAP_50', thresholds=[0.3]),
     logger=dict(interval=20),
     checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
 )
 log_processor = dict(by_epoch=False, window_size=20)
 env_cfg = dict(dist_cfg=dict(backend='gloo'))
-
-digit_distill_head = dict(
-    _base_.distill_head,
-    loss_cls=dict(_base_.distill_head.loss_cls, score_thr=0.05, focal=0.0),
-)
-digit_roi_distill_head = dict(
-    _base_.roi_distill_head,
-    loss_cls=dict(_base_.roi_distill_head.loss_cls, score_thr=0.05),
-)
-digit_w2s_hooks = dict(
-    weak_to_strong=dict(
-        _base_.w2s_hooks.weak_to_strong,
-        temperature=4.0,
-        schedule=dict(unit='iter', lambda_max=0.5, warmup=20, hold=190, decay=110),
-    )
-)

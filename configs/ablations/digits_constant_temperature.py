@@ -9,4 +9,4 @@ Gives:   work_dirs/digits_constant_temperature/{time_to_target,weak_to_strong}.j
 
 _base_ = '../digits/classifier_student.py'
 
-default_hooks = dict(weak_to_strong=dict(temperature=dict(_delete_=True, start=2)))
+default_hooks = dict(weak_to_strong=dict(temperature=2.0))

@@ -9,5 +9,10 @@ Gives:   work_dirs/digits_no_stop/{time_to_target,weak_to_strong}.json for tools
 
 _base_ = '../digits/classifier_student.py'
 
-# Neither the gate nor the schedule ends it.
-default_hooks = dict(weak_to_strong=dict(k=1_000_000, schedule=dict(hold=580, decay=0)))
+# Neither a stop rule nor the schedule ends it.
+default_hooks = dict(
+    weak_to_strong=dict(
+        stop=dict(_delete_=True, type='NeverStop'),
+        schedule=dict(warmup=20, hold=580, decay=0),
+    )
+)

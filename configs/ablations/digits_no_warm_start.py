@@ -9,5 +9,5 @@ Gives:   work_dirs/digits_no_warm_start/{time_to_target,weak_to_strong}.json for
 
 _base_ = '../digits/classifier_student.py'
 
-# At its height from the first iteration on, and as long as with the warmup.
+# lambda_max from the first iteration on, for as long as with the warmup.
 default_hooks = dict(weak_to_strong=dict(schedule=dict(warmup=0, hold=120)))

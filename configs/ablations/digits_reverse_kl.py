@@ -9,4 +9,4 @@ Gives:   work_dirs/digits_reverse_kl/{time_to_target,weak_to_strong}.json for to
 
 _base_ = '../digits/classifier_student.py'
 
-model = dict(distill_head=dict(reverse=True))
+model = dict(distill_head=dict(loss=dict(type='KLDistillLoss', reverse=True)))

@@ -11,7 +11,7 @@ _base_ = '../digits/classifier_student.py'
 
 model = dict(
     teacher=dict(
-        config='configs/ablations/digits_teacher_swap_teacher.py',
+        config='w2s_mm::ablations/digits_teacher_swap_teacher.py',
         checkpoint='work_dirs/digits_teacher_swap_teacher/iter_800.pth',
     )
 )

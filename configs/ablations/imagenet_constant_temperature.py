@@ -10,4 +10,4 @@ Gives:   work_dirs/imagenet_constant_temperature/{time_to_target,weak_to_strong}
 
 _base_ = '../imagenet_resnet18_to_resnet50_muon.py'
 
-default_hooks = dict(weak_to_strong=dict(temperature=dict(_delete_=True, start=2)))
+default_hooks = dict(weak_to_strong=dict(temperature=2.0))

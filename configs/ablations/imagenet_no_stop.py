@@ -10,7 +10,10 @@ Gives:   work_dirs/imagenet_no_stop/{time_to_target,weak_to_strong}.json for too
 
 _base_ = '../imagenet_resnet18_to_resnet50_muon.py'
 
-# Neither the gate nor the schedule ends it.
+# Neither a stop rule nor the schedule ends it.
 default_hooks = dict(
-    weak_to_strong=dict(k=1_000_000, schedule=dict(warmup=0.03, hold=0.97, decay=0.0))
+    weak_to_strong=dict(
+        stop=dict(_delete_=True, type='NeverStop'),
+        schedule=dict(warmup=0.03, hold=0.97, decay=0.0),
+    )
 )

@@ -10,5 +10,5 @@ Gives:   work_dirs/imagenet_no_warm_start/{time_to_target,weak_to_strong}.json f
 
 _base_ = '../imagenet_resnet18_to_resnet50_muon.py'
 
-# At its height from the first iteration on, and as long as with the warmup.
+# lambda_max from the first iteration on, for as long as with the warmup.
 default_hooks = dict(weak_to_strong=dict(schedule=dict(warmup=0.0, hold=0.2)))

@@ -10,4 +10,4 @@ Gives:   work_dirs/imagenet_reverse_kl/{time_to_target,weak_to_strong}.json for 
 
 _base_ = '../imagenet_resnet18_to_resnet50_muon.py'
 
-model = dict(distill_head=dict(reverse=True))
+model = dict(distill_head=dict(loss=dict(type='KLDistillLoss', reverse=True)))

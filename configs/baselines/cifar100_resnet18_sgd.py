@@ -12,13 +12,12 @@ _base_ = [
     '../_base_/cifar100.py',
     'mmpretrain::_base_/schedules/cifar10_bs128.py',
     'mmpretrain::_base_/default_runtime.py',
-    '../_base_/w2s_classification.py',
 ]
 
 model = dict(head=dict(num_classes=100))
 optim_wrapper = dict(optimizer=dict(weight_decay=5e-4))
 param_scheduler = dict(milestones=[60, 120, 160], gamma=0.2)
 default_hooks = dict(
-    _base_.measure_hooks,
-    time_to_target=dict(_base_.measure_hooks.time_to_target, thresholds=[60]),
+    exact_resume=dict(type='ExactResumeHook'),
+    time_to_target=dict(type='TimeToTargetHook', metric='accuracy/top1', thresholds=[60]),
 )

@@ -12,10 +12,9 @@ _base_ = [
     '../_base_/cifar10.py',
     'mmpretrain::_base_/schedules/cifar10_bs128.py',
     'mmpretrain::_base_/default_runtime.py',
-    '../_base_/w2s_classification.py',
 ]
 
 default_hooks = dict(
-    _base_.measure_hooks,
-    time_to_target=dict(_base_.measure_hooks.time_to_target, thresholds=[75]),
+    exact_resume=dict(type='ExactResumeHook'),
+    time_to_target=dict(type='TimeToTargetHook', metric='accuracy/top1', thresholds=[75]),
 )

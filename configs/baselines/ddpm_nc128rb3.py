@@ -12,9 +12,9 @@ Gives:   work_dirs/ddpm_nc128rb3/time_to_target.json (tau = FID 60; best FID of 
 _base_ = [
     '../_base_/cifar10.py',
     'mmpretrain::_base_/default_runtime.py',
-    '../_base_/w2s_generation.py',
 ]
 
+custom_imports = dict(imports=['w2s_mm.generation', 'w2s_mm.hooks'], allow_failed_imports=False)
 missing_data = (
     'Download cifar-10-python.tar.gz from www.cs.toronto.edu/~kriz/cifar.html and unpack it in '
     'data/cifar10, or let MMPretrain do that: --cfg-options train_dataloader.dataset.download=True '
@@ -72,7 +72,9 @@ optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.0))
 # Averages over about the last tenth of the training, however long that has been.
 custom_hooks = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA', gamma=10)]
 default_hooks = dict(
-    _base_.measure_hooks,
+    exact_resume=dict(type='ExactResumeHook'),
+    time_to_target=dict(type='TimeToTargetHook', metric='FID', rule='less', thresholds=[60], k=2),
+    samples=dict(type='SampleGridHook'),
     checkpoint=dict(by_epoch=False, interval=2000),
 )
 log_processor = dict(by_epoch=False)

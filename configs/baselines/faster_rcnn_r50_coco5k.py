@@ -10,13 +10,15 @@ Gives:   work_dirs/faster_rcnn_r50_coco5k/time_to_target.json, the baseline of t
 _base_ = [
     'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
     '../_base_/coco5k.py',
-    '../_base_/w2s_detection.py',
 ]
 
-train_dataloader = dict(dataset=dict(ann_file=_base_.coco5k.train))
-val_dataloader = dict(dataset=dict(ann_file=_base_.coco5k.val))
+train_dataloader = dict(dataset=dict(ann_file='annotations/instances_train5k.json'))
+val_dataloader = dict(dataset=dict(ann_file='annotations/instances_val500.json'))
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=_base_.data_root + _base_.coco5k.val)
+val_evaluator = dict(ann_file=_base_.data_root + 'annotations/instances_val500.json')
 test_evaluator = val_evaluator
-default_hooks = _base_.measure_hooks
+default_hooks = dict(
+    exact_resume=dict(type='ExactResumeHook'),
+    time_to_target=dict(type='TimeToTargetHook', metric='coco/bbox_mAP_50', thresholds=[0.2]),
+)
 auto_scale_lr = dict(base_batch_size=16)

@@ -11,7 +11,9 @@ Gives:   one checkpoint an epoch. MMPretrain, whose recipe this is, offers one t
 _base_ = [
     'mmpretrain::mobilenet_v3/mobilenet-v3-small_8xb128_in1k.py',
     '../_base_/imagenet.py',
-    '../_base_/w2s_classification.py',
 ]
 
-default_hooks = _base_.measure_hooks
+default_hooks = dict(
+    exact_resume=dict(type='ExactResumeHook'),
+    time_to_target=dict(type='TimeToTargetHook', metric='accuracy/top1', thresholds=[65]),
+)

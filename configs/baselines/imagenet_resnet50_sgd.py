@@ -10,7 +10,9 @@ Gives:   work_dirs/imagenet_resnet50_sgd/time_to_target.json (tau = Top-1 65); M
 _base_ = [
     'mmpretrain::resnet/resnet50_8xb32_in1k.py',
     '../_base_/imagenet.py',
-    '../_base_/w2s_classification.py',
 ]
 
-default_hooks = _base_.measure_hooks
+default_hooks = dict(
+    exact_resume=dict(type='ExactResumeHook'),
+    time_to_target=dict(type='TimeToTargetHook', metric='accuracy/top1', thresholds=[65]),
+)

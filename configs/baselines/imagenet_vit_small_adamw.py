@@ -11,11 +11,10 @@ Gives:   work_dirs/imagenet_vit_small_adamw/time_to_target.json (tau = Top-1 50)
 _base_ = [
     'mmpretrain::deit/deit-small_4xb256_in1k.py',
     '../_base_/imagenet.py',
-    '../_base_/w2s_classification.py',
 ]
 
 train_cfg = dict(max_epochs=100)
 default_hooks = dict(
-    _base_.measure_hooks,
-    time_to_target=dict(_base_.measure_hooks.time_to_target, thresholds=[50]),
+    exact_resume=dict(type='ExactResumeHook'),
+    time_to_target=dict(type='TimeToTargetHook', metric='accuracy/top1', thresholds=[50]),
 )

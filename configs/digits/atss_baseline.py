@@ -18,7 +18,7 @@ model = dict(
         in_channels=48,
         feat_channels=48,
         stacked_convs=2,
-        norm_cfg=_base_.norm_cfg,
+        norm_cfg=dict(type='BN', requires_grad=True),
         anchor_generator=dict(
             type='AnchorGenerator',
             ratios=[1.0],

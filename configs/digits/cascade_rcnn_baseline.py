@@ -9,9 +9,10 @@ Row:     none in the paper: shows that the method carries over to Cascade R-CNN.
 
 _base_ = './faster_rcnn_baseline.py'
 
-_head = dict(_base_.model.roi_head.bbox_head, reg_class_agnostic=True)
-_coder = _base_.model.roi_head.bbox_head.bbox_coder
-_rcnn = _base_.model.train_cfg.rcnn
+# MMEngine leaves names with two underscores out of the config.
+__head = dict(_base_.model.roi_head.bbox_head, reg_class_agnostic=True)
+__coder = _base_.model.roi_head.bbox_head.bbox_coder
+__rcnn = _base_.model.train_cfg.rcnn
 model = dict(
     type='CascadeRCNN',
     roi_head=dict(
@@ -19,7 +20,7 @@ model = dict(
         num_stages=3,
         stage_loss_weights=[1, 0.5, 0.25],
         bbox_head=[
-            dict(_head, bbox_coder=dict(_coder, target_stds=stds))
+            dict(__head, bbox_coder=dict(__coder, target_stds=stds))
             for stds in (
                 [0.1, 0.1, 0.2, 0.2],
                 [0.05, 0.05, 0.1, 0.1],
@@ -30,8 +31,8 @@ model = dict(
     train_cfg=dict(
         rcnn=[
             dict(
-                _rcnn,
-                assigner=dict(_rcnn.assigner, pos_iou_thr=iou, neg_iou_thr=iou, min_pos_iou=iou),
+                __rcnn,
+                assigner=dict(__rcnn.assigner, pos_iou_thr=iou, neg_iou_thr=iou, min_pos_iou=iou),
             )
             for iou in (0.5, 0.6, 0.7)
         ]

@@ -12,9 +12,26 @@ _base_ = './classifier_baseline.py'
 model = dict(
     type='W2SImageClassifier',
     teacher=dict(
-        config='configs/digits/classifier_teacher.py',
+        config='w2s_mm::digits/classifier_teacher.py',
         checkpoint='work_dirs/classifier_teacher/iter_800.pth',
     ),
-    distill_head=_base_.distill_head,
+    distill_head=dict(type='LogitDistillHead', loss=dict(type='KLDistillLoss')),
 )
-default_hooks = _base_.noisy_digits_w2s_hooks
+# T and k are the paper's. lambda_max and the lengths, which it leaves open, were chosen on seeds 100
+# and 101, which are not among the reported ones.
+default_hooks = dict(
+    weak_to_strong=dict(
+        type='WeakToStrongHook',
+        metric='accuracy/top1',
+        schedule=dict(
+            type='WarmupHoldDecay',
+            unit='iter',
+            lambda_max=1.0,
+            warmup=20,
+            hold=100,
+            decay=60,
+        ),
+        temperature=dict(start=6, end=1, length=180, unit='iter'),
+        stop=dict(type='SurpassGate', k=2),
+    )
+)

@@ -10,7 +10,6 @@ Row:     stands for the Faster R-CNN baseline of the paper's Table 2 at a size t
 
 _base_ = ['mmdet::_base_/models/faster-rcnn_r50_fpn.py', '../_base_/digit_training.py']
 
-norm_cfg = dict(type='BN', requires_grad=True)
 default_hooks = dict(time_to_target=dict(thresholds=[0.4]))  # fixed before the reported runs
 model = dict(
     backbone=dict(
@@ -18,11 +17,16 @@ model = dict(
         base_channels=16,
         stem_channels=16,
         frozen_stages=-1,
-        norm_cfg=norm_cfg,
+        norm_cfg=dict(type='BN', requires_grad=True),
         norm_eval=False,
         init_cfg=None,
     ),
-    neck=dict(in_channels=[16, 32, 64, 128], out_channels=48, num_outs=4, norm_cfg=norm_cfg),
+    neck=dict(
+        in_channels=[16, 32, 64, 128],
+        out_channels=48,
+        num_outs=4,
+        norm_cfg=dict(type='BN', requires_grad=True),
+    ),
     rpn_head=dict(
         in_channels=48,
         feat_channels=48,

@@ -18,7 +18,7 @@ model = dict(
         in_channels=48,
         feat_channels=48,
         stacked_convs=2,
-        norm_cfg=_base_.norm_cfg,
+        norm_cfg=dict(type='BN', requires_grad=True),
         strides=[8, 16, 32],
         regress_ranges=((-1, 24), (24, 48), (48, 1e8)),
         center_sampling=True,

@@ -21,10 +21,10 @@ model = dict(
     head=dict(in_channels=32),
 )
 data_preprocessor = dict(mean=[127.5] * 3, std=[127.5] * 3)  # makes three channels of one
-scans = dict(type='DigitScans', _delete_=True)
 train_dataloader = dict(
     dataset=dict(
-        **scans,
+        _delete_=True,
+        type='DigitScans',
         split='train',
         pipeline=[
             dict(type='RandomCrop', crop_size=8, padding=1),
@@ -33,7 +33,13 @@ train_dataloader = dict(
     )
 )
 val_dataloader = dict(
-    dataset=dict(**scans, split='val', test_mode=True, pipeline=[dict(type='PackInputs')])
+    dataset=dict(
+        _delete_=True,
+        type='DigitScans',
+        split='val',
+        test_mode=True,
+        pipeline=[dict(type='PackInputs')],
+    )
 )
 test_dataloader = val_dataloader
 train_cfg = dict(val_interval=100)

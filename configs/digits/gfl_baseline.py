@@ -18,7 +18,7 @@ model = dict(
         in_channels=48,
         feat_channels=48,
         stacked_convs=2,
-        norm_cfg=_base_.norm_cfg,
+        norm_cfg=dict(type='BN', requires_grad=True),
         reg_max=8,
         anchor_generator=_base_.model.bbox_head.anchor_generator,
         loss_cls=dict(type='QualityFocalLoss', use_sigmoid=True, beta=2.0, loss_weight=1.0),

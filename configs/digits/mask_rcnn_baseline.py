@@ -9,12 +9,12 @@ Row:     none in the paper: shows that the method carries over to Mask R-CNN.
 
 _base_ = './faster_rcnn_baseline.py'
 
-_load = [
+train_pipeline = [
     dict(type='LoadImageFromFile', backend_args=None),
     dict(type='Resize', scale=(128, 128), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+    dict(type='PackDetInputs'),
 ]
-train_pipeline = [*_load, dict(type='PackDetInputs')]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
 model = dict(

@@ -13,9 +13,33 @@ _base_ = './mask_rcnn_baseline.py'
 model = dict(
     type='W2SMaskRCNN',
     teacher=dict(
-        config='configs/digits/mask_rcnn_teacher.py',
+        config='w2s_mm::digits/mask_rcnn_teacher.py',
         checkpoint='work_dirs/mask_rcnn_teacher/iter_600.pth',
     ),
-    distill_head=_base_.digit_roi_distill_head,
+    # The threshold is lower than the paper's 0.2, as in faster_rcnn_student.py.
+    distill_head=dict(
+        type='RoIDistillHead',
+        score_thr=0.05,
+        box_form='encoded',
+        loss_cls=dict(type='KLDistillLoss'),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=1.0),
+        loss_rpn=None,
+    ),
 )
-default_hooks = _base_.digit_w2s_hooks
+# As for faster_rcnn_student.py; the paper has lambda_max = 2 and T = 2.
+default_hooks = dict(
+    weak_to_strong=dict(
+        type='WeakToStrongHook',
+        metric='coco/bbox_mAP_50',
+        schedule=dict(
+            type='WarmupHoldDecay',
+            unit='iter',
+            lambda_max=0.5,
+            warmup=20,
+            hold=190,
+            decay=110,
+        ),
+        temperature=4.0,
+        stop=dict(type='SurpassGate', k=2),
+    )
+)

@@ -10,14 +10,13 @@ Row:     stands for the baseline row of the paper's Table 2 at a size that two C
 
 _base_ = ['mmdet::_base_/models/retinanet_r50_fpn.py', '../_base_/digit_training.py']
 
-norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     backbone=dict(
         depth=18,
         base_channels=16,
         stem_channels=16,
         frozen_stages=-1,
-        norm_cfg=norm_cfg,
+        norm_cfg=dict(type='BN', requires_grad=True),
         norm_eval=False,
         init_cfg=None,
     ),
@@ -26,14 +25,14 @@ model = dict(
         out_channels=48,
         add_extra_convs=False,
         num_outs=3,
-        norm_cfg=norm_cfg,
+        norm_cfg=dict(type='BN', requires_grad=True),
     ),
     bbox_head=dict(
         num_classes=10,
         in_channels=48,
         feat_channels=48,
         stacked_convs=2,
-        norm_cfg=norm_cfg,
+        norm_cfg=dict(type='BN', requires_grad=True),
         anchor_generator=dict(scales_per_octave=2, ratios=[1.0], strides=[8, 16, 32]),
     ),
     test_cfg=dict(max_per_img=30),  # a scene has at most five digits

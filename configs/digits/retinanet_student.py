@@ -15,9 +15,35 @@ _base_ = './retinanet_baseline.py'
 model = dict(
     type='W2SRetinaNet',
     teacher=dict(
-        config='configs/digits/retinanet_teacher.py',
+        config='w2s_mm::digits/retinanet_teacher.py',
         checkpoint='work_dirs/retinanet_teacher/iter_900.pth',
     ),
-    distill_head=_base_.digit_distill_head,
+    # The teacher is small and unsure: its best score on a true digit is 0.26 on average. The
+    # paper's threshold of 0.2 would leave almost no prior. Soft BCE (focal = 0) with T = 4 keeps
+    # its gradient where student and teacher nearly agree.
+    distill_head=dict(
+        type='DenseDistillHead',
+        score_thr=0.05,
+        box_form='encoded',
+        loss_cls=dict(type='FocalLogitDistillLoss', focal=0.0),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=1.0),
+    ),
 )
-default_hooks = _base_.digit_w2s_hooks
+# The paper has lambda_max = 2 and T = 2. These values were chosen on seeds 100 and 101, which are not
+# among the reported ones.
+default_hooks = dict(
+    weak_to_strong=dict(
+        type='WeakToStrongHook',
+        metric='coco/bbox_mAP_50',
+        schedule=dict(
+            type='WarmupHoldDecay',
+            unit='iter',
+            lambda_max=0.5,
+            warmup=20,
+            hold=190,
+            decay=110,
+        ),
+        temperature=4.0,
+        stop=dict(type='SurpassGate', k=2),
+    )
+)

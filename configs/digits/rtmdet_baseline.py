@@ -18,7 +18,7 @@ model = dict(
         in_channels=48,
         feat_channels=48,
         stacked_convs=2,
-        norm_cfg=_base_.norm_cfg,
+        norm_cfg=dict(type='BN', requires_grad=True),
         with_objectness=False,
         anchor_generator=dict(type='MlvlPointGenerator', offset=0, strides=[8, 16, 32]),
         bbox_coder=dict(type='DistancePointBBoxCoder'),

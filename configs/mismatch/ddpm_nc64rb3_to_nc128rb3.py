@@ -8,14 +8,11 @@ Gives:   work_dirs/ddpm_nc64rb3_to_nc128rb3/{time_to_target,weak_to_strong}.json
          tools/first_at.py --sustained (the paper: 16k steps, as without a teacher)
 """
 
-_base_ = '../baselines/ddpm_nc128rb3.py'
+_base_ = '../ddpm_nc64rb2_to_nc128rb3.py'
 
 model = dict(
-    type='W2SDDPM',
     teacher=dict(
-        config='configs/baselines/ddpm_nc64rb3.py',
+        config='w2s_mm::baselines/ddpm_nc64rb3.py',
         checkpoint='work_dirs/ddpm_nc64rb3/iter_30000.pth',
-    ),
-    distill_head=_base_.distill_head,
+    )
 )
-default_hooks = dict(weak_to_strong=_base_.w2s_hooks.weak_to_strong)

@@ -10,14 +10,11 @@ Gives:   work_dirs/imagenet_mobilenetv3_small_to_resnet50_muon/{time_to_target,w
          is)
 """
 
-_base_ = '../baselines/imagenet_resnet50_muon.py'
+_base_ = '../imagenet_resnet18_to_resnet50_muon.py'
 
 model = dict(
-    type='W2SImageClassifier',
     teacher=dict(
-        config='configs/baselines/imagenet_mobilenetv3_small.py',
+        config='w2s_mm::baselines/imagenet_mobilenetv3_small.py',
         checkpoint='work_dirs/imagenet_mobilenetv3_small/epoch_600.pth',
-    ),
-    distill_head=_base_.distill_head,
+    )
 )
-default_hooks = dict(weak_to_strong=_base_.w2s_hooks.weak_to_strong)
