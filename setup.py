@@ -1,9 +1,11 @@
 """Packaging: `pip install .` brings light dependencies only and leaves an MM stack as it is."""
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 
@@ -23,6 +25,24 @@ def version() -> str:
     return found.group(1)
 
 
+class BuildWithConfigs(build_py):
+    """Puts ``configs/`` into the package as ``.mim/configs``, where MM packages keep theirs."""
+
+    def run(self) -> None:
+        """Copy them into a wheel; for an editable install, link to them."""
+        super().run()
+        package = ROOT / 'w2s_mm' if self.editable_mode else Path(self.build_lib, 'w2s_mm')
+        target = package / '.mim' / 'configs'
+        if target.is_symlink():
+            target.unlink()
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if self.editable_mode:
+            target.symlink_to(Path('..', '..', 'configs'), target_is_directory=True)
+        else:
+            shutil.copytree(ROOT / 'configs', target, ignore=shutil.ignore_patterns('__pycache__'))
+
+
 setup(
     name='w2s_mm',
     version=version(),
@@ -30,6 +50,8 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['w2s_mm', 'w2s_mm.*']),
+    cmdclass={'build_py': BuildWithConfigs},
+    entry_points={'console_scripts': ['w2s = w2s_mm.__main__:main']},
     # torch and the MM packages are not listed: under which names and from where they come is the
     # user's choice. w2s_mm.commands.environment.check_environment looks at what is importable.
     install_requires=['matplotlib', 'numpy', 'pillow', 'safetensors', 'scikit-learn'],

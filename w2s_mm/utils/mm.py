@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-from mmengine.config import utils as config_utils
+from mmengine.config import Config, ConfigDict
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
@@ -17,20 +17,89 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
-# Without an entry MMEngine refuses `_base_ = 'w2s_mm::...'`.
-config_utils.MODULE2PACKAGE.setdefault('w2s_mm', 'w2s_mm')
+from .errors import W2SError
 
+CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'  # setup.py puts them there
+_PREFIX = 'w2s_mm::'
 _BASE_NAMESPACE = 'w2s'  # what `_base_/w2s_*.py` offer to configs that inherit them
 
 
-def read_config_file(path: str, import_custom_modules: bool = True) -> Config:
+def config_path(name: str, what: str = 'Config') -> str:
+    """The file that a config's name stands for.
+
+    Args:
+        name: A path, or ``package::path`` of a config that a package brings, such as
+            ``'w2s_mm::digits/retinanet_student.py'`` or
+            ``'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'``.
+        what: What it is to the user, for the message.
+
+    Raises:
+        W2SError: There is no such file.
+    """
+    if '::' not in name:
+        path = Path(name)
+        if not path.is_file():
+            raise W2SError(f'{what} not found: {name} (looked for {path.absolute()}).')
+        return name
+    try:
+        return Config._get_cfg_path(name, '')[0]
+    except (AssertionError, ImportError, OSError, ValueError) as error:
+        raise W2SError(
+            f'{what} not found: {name} ({str(error)[:200]}). Expected a path, or '
+            f"'<package>::<path below its configs>'."
+        ) from error
+
+
+def config_name(path: str | Path) -> str:
+    """The name of a config for a reader: the reverse of :func:`config_path`.
+
+    ``w2s_mm::...`` for a config of this package, a path below the working directory as typed there,
+    any other path by its last part.
+    """
+    path = Path(path).absolute()
+    for folder, prefix in ((CONFIGS, _PREFIX), (Path.cwd(), '')):
+        if path.is_relative_to(folder):
+            return prefix + path.relative_to(folder).as_posix()
+    return path.name
+
+
+_mmengine_cfg_path = Config._get_cfg_path
+
+
+def _get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
+    """MMEngine's own, and ``w2s_mm::...`` as a ``_base_``.
+
+    MMEngine takes names of OpenMMLab's packages only, looks for the distribution, which another
+    copy may have installed, and gives what it finds the package as a registry scope, which this
+    package has not: its classes are in MMEngine's root registries.
+    """
+    if not cfg_path.startswith(_PREFIX):
+        return _mmengine_cfg_path(cfg_path, filename)
+    path = CONFIGS / cfg_path.removeprefix(_PREFIX)
+    if not CONFIGS.is_dir():
+        raise FileNotFoundError(f'{CONFIGS} does not exist; install w2s_mm with pip')
+    if not path.is_file():
+        raise FileNotFoundError(f'looked for {path}')
+    return str(path), None
+
+
+Config._get_cfg_path = staticmethod(_get_cfg_path)
+
+
+def read_config_file(
+    name: str, import_custom_modules: bool = True, what: str = 'Config'
+) -> Config:
     """Read a config file, without the values that a ``_base_/w2s_*.py`` only offers.
 
     Args:
-        path: Path of a config file.
+        name: As :func:`config_path` takes it.
         import_custom_modules: Import what ``custom_imports`` names.
+        what: What it is to the user, for the message.
+
+    Raises:
+        W2SError: There is no such file.
     """
-    cfg = Config.fromfile(path, import_custom_modules=import_custom_modules)
+    cfg = Config.fromfile(config_path(name, what), import_custom_modules=import_custom_modules)
     cfg.pop(_BASE_NAMESPACE, None)
     return cfg
 
@@ -51,6 +120,8 @@ def plain_types(config: Any) -> Any:
 
     A pure-Python config holds classes, and the same config read from a checkpoint holds strings.
     """
+    if isinstance(config, (Config, ConfigDict)):
+        config = config.to_dict()  # what it imports lazily as the config imports it
     if isinstance(config, dict):
         return {key: plain_types(value) for key, value in config.items()}
     if isinstance(config, (list, tuple)):
