@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Train and compare: ``python tools/compare.py CONFIG [...] --baseline CONFIG --seeds 0 1 2``."""
+"""``w2s compare``: train configs and a baseline, and report."""
 
 from w2s_mm.commands.compare import main
 

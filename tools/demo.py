@@ -1,9 +1,5 @@
 #!/usr/bin/env python
-"""The whole story in one command: teacher, baseline, student with teacher, table and picture.
-
-``make demo``, or ``python tools/demo.py [--seed N] [--work-dir DIR]``. What is finished is not
-trained again; an interrupted demo goes on where it stopped.
-"""
+"""``w2s demo``: a teacher, a baseline and a student on digit scenes."""
 
 from w2s_mm.commands.demo import main
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Why a teacher helps or not: ``python tools/diagnose_teacher.py STUDENT --student-run ...``."""
+"""``w2s diagnose``: check whether a teacher is suitable."""
 
 from w2s_mm.commands.diagnose import main
 

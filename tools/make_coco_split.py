@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Draw COCO train5k/val500 from the official files: ``python tools/make_coco_split.py``."""
+"""``w2s coco-split``: draw COCO train5k/val500."""
 
-from w2s_mm.datasets.coco_split import main
+from w2s_mm.commands.coco_split import main
 
 if __name__ == '__main__':
     main()

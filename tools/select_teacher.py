@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Choose a teacher: ``python tools/select_teacher.py STUDENT --run RUN_DIR --baseline 0.415``."""
+"""``w2s select-teacher``: recommend a checkpoint as the teacher."""
 
 from w2s_mm.commands.select_teacher import main
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Evaluate a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``."""
+"""``w2s test``: evaluate a checkpoint."""
 
 from w2s_mm.commands.test import main
 

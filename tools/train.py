@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Train a config: ``python tools/train.py configs/retinanet_r34_to_r50.py``."""
+"""``w2s train``: train a model."""
 
 from w2s_mm.commands.train import main
 

@@ -37,7 +37,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif name in COMMANDS:
         import_module(f'w2s_mm.commands.{COMMANDS[name][0]}').main(rest)
     elif name:
-        print(f'error: Unknown command {name!r}; expected one of: {", ".join(COMMANDS)}.', file=sys.stderr)
+        print(
+            f'error: Unknown command {name!r}; expected one of: {", ".join(COMMANDS)}.',
+            file=sys.stderr,
+        )
         sys.exit(2)
     else:
         print(usage(), file=sys.stderr)
@@ -56,7 +59,7 @@ def usage() -> str:
             *lines,
             '',
             'Arguments of a command: w2s COMMAND --help',
-            'CONFIG is a path, or the name of a config in a package: w2s_mm::digits/retinanet_student.py',
+            'Give a config by its path, or by name: w2s_mm::digits/retinanet_student.py',
         ]
     )
 

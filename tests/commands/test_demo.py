@@ -17,33 +17,34 @@ def steps(monkeypatch):
     """What the demo does, without doing it."""
     done = []
 
-    def train(trainings):
-        (training,) = trainings
-        done.append((training.name, training.config, training.seed))
-        training.run_dir.mkdir(parents=True)
-        (training.run_dir / 'last_checkpoint').write_text('weak.pth\n')
+    def run_all(plan):
+        (run,) = plan
+        done.append((run.name, run.config, run.seed))
+        run.run_dir.mkdir(parents=True)
+        (run.run_dir / 'weak.pth').touch()
+        (run.run_dir / 'last_checkpoint').write_text('weak.pth\n')
 
     monkeypatch.setattr(command, 'write_digit_scenes', lambda root: done.append(root))
-    monkeypatch.setattr(command, 'run_trainings', train)
+    monkeypatch.setattr(command, 'run_all', run_all)
     monkeypatch.setattr(command, 'compare_configs', lambda *a, **k: done.append((a, k)))
-    monkeypatch.chdir(ROOT)
     return done
 
 
-def test_the_teacher_is_trained_first_and_handed_to_the_comparison(steps, tmp_path):
+def test_the_teacher_is_trained_first_and_used_in_the_comparison(steps, tmp_path):
     command.demo(['--seed', '4', '--work-dir', str(tmp_path)])
-    digits = 'configs/digits/retinanet_'
+    digits = 'w2s_mm::digits/retinanet_'
+    teacher = str(tmp_path / 'retinanet_teacher' / 'weak.pth')
     assert steps == [
         'data/digit_scenes',
         ('retinanet_teacher', f'{digits}teacher.py', 0),
         (
             ([f'{digits}student.py'], f'{digits}baseline.py', [4], tmp_path),
-            {'options': {'model.teacher.checkpoint': 'weak.pth'}},
+            {'options': {'model.teacher.checkpoint': teacher}},
         ),
     ]
 
 
-def test_other_scenes_in_the_way_are_said(steps, monkeypatch):
+def test_other_digit_scenes_are_an_error(steps, monkeypatch):
     def refuse(root):
         raise FileExistsError('other scenes lie there')
 

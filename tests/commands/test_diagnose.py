@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmengine.runner import Runner
 
-from w2s_mm.commands.diagnose import diagnose, images_of, last_checkpoint
+from w2s_mm.commands.diagnose import diagnose, images_of
 from w2s_mm.datasets.digit_scenes import write_digit_scenes
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
@@ -95,7 +95,7 @@ def case(tmp_path, monkeypatch, scenes):
 def test_a_student_equal_to_its_teacher_is_as_near_as_can_be(case, kind, capsys, monkeypatch):
     # An untrained detector finds nothing: what it is worth is not the question here.
     monkeypatch.setattr(
-        'w2s_mm.utils.mm.pick_metric', lambda _, name, rule: 35 if 'top' in name else 0.35
+        'w2s_mm.core.metric.pick_metric', lambda _, name, rule: 35 if 'top' in name else 0.35
     )
     diagnose([*case(kind), '--minibatch', '4'])
     told = json.loads(Path('d.json').read_text())
@@ -138,14 +138,6 @@ def test_a_validation_of_seeds_gives_way_to_the_training_images_once_in_their_or
     found = [image for batch in batches for image in batch['inputs']]
     assert len(found) == len(images) == 1400
     assert all(torch.equal(found[i], images[i]['inputs']) for i in (0, 700, 1399))
-
-
-def test_a_run_without_a_checkpoint_is_refused(tmp_path):
-    with pytest.raises(W2SError, match=r'has no last checkpoint\. Expected'):
-        last_checkpoint(tmp_path)
-    (tmp_path / 'last_checkpoint').write_text('/elsewhere/iter_9.pth')
-    with pytest.raises(W2SError, match=r'has no last checkpoint \(iter_9\.pth\)'):
-        last_checkpoint(tmp_path)
 
 
 def test_a_config_without_a_teacher_is_refused(case):

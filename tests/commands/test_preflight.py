@@ -69,7 +69,7 @@ def test_missing_data_is_named_with_the_hint_of_the_config(data, changes, path):
 
 
 def test_without_a_hint_the_message_still_says_what_to_do(data):
-    with pytest.raises(W2SError, match=r'data_root.*digit scenes.*make_digit_scenes'):
+    with pytest.raises(W2SError, match=r'data_root.*digit scenes.*w2s digit-scenes'):
         check_data(config(dataset(data, ann_file='nothing.json')), SPLITS)
 
 
@@ -83,7 +83,7 @@ def test_only_the_loaders_asked_for(data):
 @pytest.mark.parametrize('wrap', [lambda metric: metric, lambda metric: [metric]])
 def test_annotations_of_the_evaluator_are_looked_for_too(data, wrap):
     metric = {'type': 'CocoMetric', 'ann_file': f'{data}/nothing.json'}
-    with pytest.raises(W2SError, match=r'val_evaluator: .*nothing\.json is not there'):
+    with pytest.raises(W2SError, match=r'val_evaluator: .*nothing\.json does not exist'):
         check_data(config(dataset(data), val_evaluator=wrap(metric)), SPLITS)
 
 
@@ -91,7 +91,7 @@ def test_reference_images_of_the_evaluator_are_looked_for_too(data):
     metric = {'type': 'FID', 'reference': dataset(data)}
     check_data(config(dataset(data), val_evaluator=metric), SPLITS)
     metric['reference']['data_prefix'] = {'img': 'nothing/'}
-    with pytest.raises(W2SError, match=r'val_evaluator: .*nothing/ is not there'):
+    with pytest.raises(W2SError, match=r'val_evaluator: .*nothing/ does not exist'):
         check_data(config(dataset(data), val_evaluator=metric), SPLITS)
 
 

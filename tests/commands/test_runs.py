@@ -1,4 +1,4 @@
-"""Trainings by a stand-in that takes milliseconds; real ones are in test_compare_configs.py."""
+"""Runs of a script that takes milliseconds; a real pair is in test_compare.py."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from w2s_mm.commands import runs as trainings
+from w2s_mm.commands import runs
 from w2s_mm.commands.progress import ITERATION, Process, Progress, duration, seconds
-from w2s_mm.commands.runs import Training, options_of, run_trainings
+from w2s_mm.commands.runs import PlannedRun, options_of, run_all
 from w2s_mm.utils.errors import W2SError
 
 SCRIPT = """
@@ -26,76 +26,76 @@ if what == 'fail':
 if what == 'hang':
     time.sleep(60)
 if what != 'silent':
-    (folder / 'time_to_target.json').write_text(json.dumps({'finished': True}))
+    (folder / 'time_to_target.json').write_text(json.dumps({'format': 1, 'finished': True}))
 """
 
 
 @pytest.fixture
-def training(tmp_path, monkeypatch):
-    """``training(name, what)``: a training that does ``what``."""
+def planned(tmp_path, monkeypatch):
+    """``planned(name, what)``: a run that does ``what``."""
     script = tmp_path / 'train.py'
     script.write_text(SCRIPT)
     whats = {}
-    monkeypatch.setattr(trainings, '_POLL', 0.02)
+    monkeypatch.setattr(runs, '_POLL', 0.02)
     monkeypatch.setattr(
-        Training,
+        PlannedRun,
         'command',
         lambda self: [sys.executable, str(script), str(self.run_dir), whats[self.name]],
     )
 
     def make(name, what='work'):
         whats[name] = what
-        return Training(name, 'config.py', 0, tmp_path / name)
+        return PlannedRun(name, 'config.py', 0, tmp_path / name)
 
     return make
 
 
-def calls(training):
-    path = training.run_dir / 'calls'
+def calls(run):
+    path = run.run_dir / 'calls'
     return path.read_text().split() if path.is_file() else []
 
 
 @pytest.mark.parametrize('jobs', [1, 2, 5])
-def test_all_are_run_and_what_is_finished_is_not_run_again(training, jobs, capsys):
-    plan = [training(name) for name in 'abc']
-    run_trainings(plan, jobs)
-    run_trainings([*plan, training('d')], jobs)
+def test_all_are_run_and_what_is_finished_is_not_run_again(planned, jobs, capsys):
+    plan = [planned(name) for name in 'abc']
+    run_all(plan, jobs)
+    run_all([*plan, planned('d')], jobs)
     assert [calls(each) for each in plan] == [['work']] * 3
     shown = capsys.readouterr().out
-    assert '3 of 4 trainings are finished already.' in shown
+    assert '3 of 4 runs are finished already.' in shown
     assert '[3/3]' in shown and '[4/4] d, seed 0: finished in' in shown
     assert 'a, seed 0: Distillation ended at iteration 100: because.' in shown
 
 
-def test_a_failure_ends_all_and_shows_the_end_of_its_log(training):
-    plan = [training('hangs', 'hang'), training('fails', 'fail'), training('waits')]
+def test_a_failure_ends_all_and_shows_the_end_of_its_log(planned):
+    plan = [planned('hangs', 'hang'), planned('fails', 'fail'), planned('waits')]
     start = time.monotonic()
     with pytest.raises(W2SError, match=r'fails, seed 0, failed \(exit status 1\)[\s\S]*it broke'):
-        run_trainings(plan, jobs=2)
+        run_all(plan, jobs=2)
     assert time.monotonic() - start < 30  # it did not wait for the one that hangs
     assert calls(plan[2]) == []
 
 
-def test_a_training_that_does_not_say_it_is_finished_is_an_error(training):
-    with pytest.raises(W2SError, match='ended without saying'):
-        run_trainings([training('a', 'silent')])
+def test_a_run_that_does_not_say_it_is_finished_is_an_error(planned):
+    with pytest.raises(W2SError, match='does not say that it is finished'):
+        run_all([planned('a', 'silent')])
 
 
-def test_a_check_that_fails_ends_what_runs(training):
+def test_a_check_that_fails_ends_what_runs(planned):
     def check(started):
         if started:
             raise W2SError('not alike')
 
-    hanging = training('hangs', 'hang')
+    hanging = planned('hangs', 'hang')
     start = time.monotonic()
     with pytest.raises(W2SError, match='not alike'):
-        run_trainings([hanging], check=check)
+        run_all([hanging], check=check)
     assert time.monotonic() - start < 30
 
 
-def test_finished_ones_are_checked_before_anything_starts(training):
-    done, new = training('a'), training('b')
-    run_trainings([done])
+def test_finished_ones_are_checked_before_anything_starts(planned):
+    done, new = planned('a'), planned('b')
+    run_all([done])
     seen = []
 
     def check(started):
@@ -103,20 +103,21 @@ def test_finished_ones_are_checked_before_anything_starts(training):
         raise W2SError('stop')
 
     with pytest.raises(W2SError, match='stop'):
-        run_trainings([done, new], check=check)
+        run_all([done, new], check=check)
     assert seen == [['a']] and calls(new) == []
 
 
-def test_an_interrupted_training_is_resumed(tmp_path):
-    training = Training('a', 'c.py', 3, tmp_path, ('model.gamma=0',))
-    assert training.command()[2:] == [
+def test_an_interrupted_run_is_resumed(tmp_path):
+    run = PlannedRun('a', 'c.py', 3, tmp_path, ('model.gamma=0',))
+    assert run.command()[1:] == [
+        *('-m', 'w2s_mm', 'train'),
         *('c.py', '--work-dir', str(tmp_path), '--seed', '3'),
         *('--cfg-options', 'model.gamma=0'),
     ]
     (tmp_path / 'last_checkpoint').write_text('iter_1.pth')
-    assert '--resume' in training.command()
-    (tmp_path / 'time_to_target.json').write_text(json.dumps({'finished': False}))
-    assert not training.finished
+    assert '--resume' in run.command()
+    (tmp_path / 'time_to_target.json').write_text(json.dumps({'format': 1, 'finished': False}))
+    assert not run.finished
 
 
 @pytest.mark.parametrize(

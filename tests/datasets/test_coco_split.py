@@ -3,7 +3,8 @@ import random
 
 import pytest
 
-from w2s_mm.datasets.coco_split import draw_subset, main
+from w2s_mm.commands.coco_split import coco_split
+from w2s_mm.datasets.coco_split import draw_subset
 from w2s_mm.utils.errors import W2SError
 
 
@@ -70,7 +71,7 @@ def test_only_annotated_images():
 
 def test_command_writes_both_splits_and_the_ids(coco, capsys):
     arguments = ['--root', str(coco.parent), '--train', '10', '--val', '5', '--seed', '3']
-    main(arguments)
+    coco_split(arguments)
     printed = capsys.readouterr().out
     for name, split, size in (('train5k', 'train', 10), ('val500', 'val', 5)):
         subset = json.loads((coco / f'instances_{name}.json').read_text())
@@ -81,31 +82,31 @@ def test_command_writes_both_splits_and_the_ids(coco, capsys):
         assert f'instances_{name}.json: {size} images' in printed
     assert printed.count('seed 3') == 2
     before = {path.name: path.read_bytes() for path in coco.iterdir()}
-    main(arguments)
+    coco_split(arguments)
     assert {path.name: path.read_bytes() for path in coco.iterdir()} == before
 
 
 def test_official_file_missing(tmp_path):
-    with pytest.raises(SystemExit, match=r'instances_train2017\.json is not there.*cocodataset'):
-        main(['--root', str(tmp_path)])
+    with pytest.raises(W2SError, match=r'instances_train2017\.json is not there.*cocodataset'):
+        coco_split(['--root', str(tmp_path)])
 
 
 def test_second_file_missing_leaves_nothing_half_done(coco):
     (coco / 'instances_val2017.json').unlink()
     before = sorted(path.name for path in coco.iterdir())
-    with pytest.raises(SystemExit, match=r'instances_val2017\.json is not there'):
-        main(['--root', str(coco.parent), '--train', '10', '--val', '5'])
+    with pytest.raises(W2SError, match=r'instances_val2017\.json is not there'):
+        coco_split(['--root', str(coco.parent), '--train', '10', '--val', '5'])
     assert sorted(path.name for path in coco.iterdir()) == before
 
 
 def test_damaged_official_file_is_named(coco):
     path = coco / 'instances_train2017.json'
     path.write_text(path.read_text()[:100])
-    with pytest.raises(SystemExit, match=r'instances_train2017\.json'):
-        main(['--root', str(coco.parent), '--train', '10', '--val', '5'])
+    with pytest.raises(W2SError, match=r'instances_train2017\.json'):
+        coco_split(['--root', str(coco.parent), '--train', '10', '--val', '5'])
 
 
 @pytest.mark.parametrize('size', [0, -1])
 def test_size_out_of_range(coco, size):
-    with pytest.raises(SystemExit, match=str(size)):
-        main(['--root', str(coco.parent), '--train', str(size), '--val', '5'])
+    with pytest.raises(W2SError, match=str(size)):
+        coco_split(['--root', str(coco.parent), '--train', str(size), '--val', '5'])

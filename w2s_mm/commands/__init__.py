@@ -1,1 +1,1 @@
-"""What the command-line tools do: read a config, check it, run it."""
+"""What ``w2s`` does: one file for each command, and what they share."""

@@ -17,31 +17,38 @@ from typing import Any
 from w2s_mm.commands.environment import BY_TASK, check_environment
 from w2s_mm.utils.errors import W2SError
 
+RUN_AGAIN = 'Run the same command again to continue.'
 _TASK_OF_SCOPE = {'mmdet': 'detection', 'mmpretrain': 'classification'}
-# Said about an optional package that nothing here uses.
+# MMDetection warns about an optional package that this one does not use.
 _STACK_NOISE = '.*faster_coco_eval is not installed'
 
 
-def options_parser(description: str | None) -> argparse.ArgumentParser:
-    """Arguments that every command on configs takes."""
+def options_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """Parser with the arguments of every command that reads configs.
+
+    Args:
+        name: The command, as typed after ``w2s``.
+        description: What it does.
+    """
     from mmengine.config import DictAction
 
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('--work-dir', help='where logs, checkpoints and results go')
+    parser = argparse.ArgumentParser(prog=f'w2s {name}', description=description)
+    parser.add_argument('--work-dir', help='directory for logs, checkpoints and results')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         default={},
+        metavar='KEY=VALUE',
         help='settings to override, as key.path=value; model.gamma=0 switches distillation off',
     )
     return parser
 
 
-def common_parser(description: str | None) -> argparse.ArgumentParser:
-    """Arguments that every command on one config takes."""
-    parser = options_parser(description)
-    parser.add_argument('config', help='config file')
+def config_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """Parser with the arguments of every command on one config; see :func:`options_parser`."""
+    parser = options_parser(name, description)
+    parser.add_argument('config', help='config file, or a name such as w2s_mm::digits/...py')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torch.distributed.launch passes it; torchrun sets LOCAL_RANK instead.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
@@ -49,16 +56,13 @@ def common_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def read_config(args: argparse.Namespace) -> Any:
-    """The config with the command line's overrides.
+    """The config that the arguments of :func:`config_parser` ask for.
 
     Raises:
         W2SError: There is no such file, or something that it needs is missing.
     """
-    from mmengine.config import Config
-
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    check_config_environment(args.config)
-    cfg = Config.fromfile(args.config)
+    cfg = read_checked(args.config)
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options)
     prepare_cpu_processes(cfg)
@@ -67,23 +71,24 @@ def read_config(args: argparse.Namespace) -> Any:
     return cfg
 
 
-def check_config_environment(path: str) -> None:
-    """Look for what the tasks of a config need, before its ``custom_imports`` import it.
+def read_checked(name: str) -> Any:
+    """Read a config, and check what its task needs before anything of it is imported.
 
     Raises:
         W2SError: There is no such file, or something that it needs is missing; see
             :func:`~w2s_mm.commands.environment.check_environment`.
     """
-    from mmengine.config import Config
+    from mmengine.utils import import_modules_from_strings
 
-    if not Path(path).is_file():
-        raise W2SError(f'Config not found: {path} (looked for {Path(path).absolute()}).')
+    from w2s_mm.utils.mm import read_config_file
+
     try:
-        cfg = Config.fromfile(path, import_custom_modules=False)
+        cfg = read_config_file(name, import_custom_modules=False)
     except ImportError:  # of a package whose config it inherits
         check_environment(BY_TASK)
         raise
-    names = (cfg.get('custom_imports') or {}).get('imports') or ()
+    custom = cfg.get('custom_imports') or {}
+    names = custom.get('imports') or ()
     names = [names] if isinstance(names, str) else names
     tasks = {task for task in BY_TASK if f'w2s_mm.{task}' in names}
     if (scope := cfg.get('default_scope')) in _TASK_OF_SCOPE:
@@ -92,12 +97,15 @@ def check_config_environment(path: str) -> None:
     if 'detection' in tasks:
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it cannot import
             importlib.import_module('mmdet.datasets')
+    if custom:
+        import_modules_from_strings(**custom)
+    return cfg
 
 
 def prepare_cpu_processes(cfg: Any) -> None:
     """Let several processes train by gloo where there is no accelerator.
 
-    Started so, MMEngine asks for a GPU twice: when it joins the processes, unless they are joined
+    MMEngine asks for a GPU twice: when it initialises the process group, unless that is done
     already, and when it wraps the model, unless the config says how.
     """
     from mmengine.device import get_device
@@ -117,7 +125,7 @@ def prepare_cpu_processes(cfg: Any) -> None:
 
 
 def leave_processes() -> None:
-    """Part from the other processes in order; gloo aborts otherwise.
+    """Destroy the process group, as gloo aborts the process otherwise.
 
     A wrapped model holds the group and so its threads, which abort the process when they outlive
     the interpreter: call it where nothing refers to the runner any more.
@@ -125,22 +133,26 @@ def leave_processes() -> None:
     from torch import distributed
 
     if distributed.is_initialized():
-        gc.collect()  # a runner is full of circles
+        gc.collect()  # a runner is full of reference cycles
         distributed.destroy_process_group()
 
 
 def run_command(
-    command: Callable[[], Any], resume: str = 'Go on with the same command and --resume.'
+    command: Callable[[], Any], resume: str = RUN_AGAIN, needs_stack: bool = True
 ) -> None:
     """Run a command; an error meant for the user is shown without a traceback, exit status 2.
 
     Args:
         command: What to run.
         resume: What to type after an interruption.
+        needs_stack: Whether the command needs torch, MMEngine and MMCV.
     """
     warnings.filterwarnings('ignore', message=_STACK_NOISE)
     try:
-        check_environment(())  # what a config's task needs is looked for when it is read
+        if not needs_stack:
+            command()
+            return
+        check_environment(())  # the packages of a task are checked when its config is read
         try:
             command()
         finally:

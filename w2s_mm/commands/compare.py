@@ -1,4 +1,4 @@
-"""The command that trains a baseline and what is held against it, and reports."""
+"""``w2s compare``: train configs and a baseline with the same seeds, and report."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from w2s_mm.utils.files import is_missing
 from w2s_mm.utils.run_files import RECORD, read_run_file
 
 from .cli import options_parser, read_config, run_command
-from .runs import Training, options_of, run_trainings
+from .runs import PlannedRun, options_of, run_all
 
-# What makes a training the training it is, and its measurement the measurement it is.
+# What decides a run's result, and how it is measured.
 _SAME = (
     'model',
     'train_dataloader',
@@ -28,18 +28,22 @@ _SAME = (
     'val_evaluator',
     'randomness',
     'custom_hooks',
-    'default_hooks.weak_to_strong',
-    'default_hooks.time_to_target',
 )
-# Settings of the teaching, which a config without a teacher does not have.
-_TEACHING = ('model.teacher', 'model.distill_head', 'model.gamma', 'default_hooks.weak_to_strong')
+_SAME_HOOKS = ('WeakToStrongHook', 'TimeToTargetHook')
+# Settings of the distillation, which a config without a teacher does not have.
+_DISTILLATION = (
+    'model.teacher',
+    'model.distill_head',
+    'model.gamma',
+    'default_hooks.weak_to_strong',
+)
 
 
-def compare(argv: list[str] | None = None) -> None:
+def compare(argv: Sequence[str] | None = None) -> None:
     """Train what is not trained yet, then report.
 
     Raises:
-        W2SError: Something is missing or does not fit, or a training failed.
+        W2SError: Something is missing or does not fit, or a run failed.
     """
     args = _arguments(argv)
     compare_configs(
@@ -52,15 +56,22 @@ def compare(argv: list[str] | None = None) -> None:
     )
 
 
-def _arguments(argv: list[str] | None) -> argparse.Namespace:
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = options_parser(
-        'Train one or several configs and their baseline with the same seeds, and report how much '
-        'sooner each reaches the target. The same command goes on where it stopped.'
+        'compare',
+        'Train configs and a baseline with the same seeds, and report how much sooner each config '
+        'reaches the target. Run the same command again after an interruption: it continues.',
     )
-    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='what is held against it')
-    parser.add_argument('--baseline', required=True, metavar='CONFIG', help='the training as it is')
-    parser.add_argument('--seeds', nargs='+', type=int, required=True, metavar='N')
-    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='trainings side by side')
+    parser.add_argument(
+        'configs', nargs='+', metavar='CONFIG', help='what to compare with the baseline'
+    )
+    parser.add_argument(
+        '--baseline', required=True, metavar='CONFIG', help='the config without a teacher'
+    )
+    parser.add_argument(
+        '--seeds', nargs='+', type=int, required=True, metavar='N', help='one pair for each seed'
+    )
+    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='runs in parallel')
     return parser.parse_args(argv)
 
 
@@ -74,23 +85,23 @@ def compare_configs(
 ) -> Path:
     """Train every config with every seed, and write the report into ``work_dir``.
 
-    The runs lie in ``work_dir/<config>/seed<N>``. A finished one is not run again, an interrupted
-    one goes on. As soon as two runs of one seed tell that they began with other weights or were fed
-    other batches, all is stopped.
+    The runs are in ``work_dir/<config>/seed<N>``. A finished one is not repeated, an interrupted
+    one is resumed. If two runs of one seed started with different weights or saw different batches,
+    all runs are stopped as soon as that is known.
 
     Args:
-        configs: What is held against the baseline; with or without a teacher.
-        baseline: The training as it is.
-        seeds: One pair each.
-        work_dir: Where runs and report go.
-        jobs: Trainings side by side.
-        options: Settings to override; those of the teaching only where there is a teacher.
+        configs: What is compared with the baseline, with or without a teacher.
+        baseline: The config without a teacher.
+        seeds: One pair for each.
+        work_dir: Directory for runs and report.
+        jobs: Runs in parallel.
+        options: Settings to override; those of the distillation only where there is a teacher.
 
     Returns:
         Path of ``report.html``.
 
     Raises:
-        W2SError: Something is missing or does not fit, or a training failed.
+        W2SError: Something is missing or does not fit, or a run failed.
     """
     _check_arguments(configs, baseline, seeds, jobs)
     everyone = [baseline, *configs]
@@ -102,11 +113,11 @@ def compare_configs(
             cfg, typed = read[config]
             run_dir = work_dir / Path(config).stem / f'seed{seed}'
             _check_unchanged(cfg, seed, run_dir / Path(config).name)
-            plan.append(Training(Path(config).stem, config, seed, run_dir, typed))
-    run_trainings(plan, jobs, _check_starts)
+            plan.append(PlannedRun(Path(config).stem, config, seed, run_dir, typed))
+    run_all(plan, jobs, _check_starts)
 
     def dirs(config: str) -> list[Path]:
-        return [training.run_dir for training in plan if training.config == config]
+        return [run.run_dir for run in plan if run.config == config]
 
     study = gather([path for config in configs for path in dirs(config)], dirs(baseline))
     report = write_report(study, work_dir)
@@ -131,7 +142,7 @@ def _check_arguments(
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise W2SError(
-            f'{", ".join(twice)} is given twice. Configs that are compared need names of their own.'
+            f'{", ".join(twice)} is given twice. Configs that are compared need different names.'
         )
 
 
@@ -142,7 +153,7 @@ def _read(config: str, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
     given = {'config': config, 'work_dir': None, 'launcher': 'none', 'local_rank': 0}
     cfg = read_config(argparse.Namespace(**given, cfg_options={}))
     if (cfg.get('model') or {}).get('teacher') is None:
-        options = {key: value for key, value in options.items() if not key.startswith(_TEACHING)}
+        options = {k: value for k, value in options.items() if not k.startswith(_DISTILLATION)}
     cfg.merge_from_dict(options)
     check_data(cfg, ('train', 'val'))
     _check_teacher(cfg, config)
@@ -150,7 +161,7 @@ def _read(config: str, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
 
 
 def _check_unchanged(cfg: Any, seed: int, kept: Path) -> None:
-    """Refuse a work directory in which another configuration has run."""
+    """Refuse a work directory in which another config has run."""
     from mmengine.config import Config
 
     from .preflight import refuse_another_config
@@ -158,42 +169,54 @@ def _check_unchanged(cfg: Any, seed: int, kept: Path) -> None:
     if kept.is_file():
         now = copy.deepcopy(cfg)
         now.merge_from_dict({'randomness.seed': seed})
-        refuse_another_config(kept.parent, Config.fromfile(kept), now, _SAME, strict=True)
+        refuse_another_config(kept.parent, _settings(Config.fromfile(kept)), _settings(now))
+
+
+def _settings(cfg: Any) -> dict[str, Any]:
+    from mmengine.config import Config
+
+    from w2s_mm.utils.mm import plain_types
+
+    from .preflight import hook_config
+
+    cfg = Config(plain_types(cfg))
+    hooks = {kind: hook_config(cfg, kind) for kind in _SAME_HOOKS}
+    return {**{name: cfg.get(name) for name in _SAME}, **hooks}
 
 
 def _check_teacher(cfg: Any, config: str) -> None:
     teacher = (cfg.get('model') or {}).get('teacher') or {}
     checkpoint = teacher.get('checkpoint', '')
     if checkpoint and is_missing(checkpoint):
+        theirs = teacher.get('config')
+        command = f' (w2s train {theirs})' if isinstance(theirs, str) else ''
         raise W2SError(
-            f'The teacher of {config} is not there: {checkpoint}. Train it first (python '
-            f'tools/train.py {teacher["config"]}), or say '
-            f'--cfg-options model.teacher.checkpoint=...'
+            f'The teacher of {config} does not exist: {checkpoint}. Train it first{command}, or '
+            f'set --cfg-options model.teacher.checkpoint=...'
         )
 
 
 def _check_measurements(cfgs: Sequence[Any], configs: Sequence[str]) -> None:
-    """All must measure the same thing at the same times."""
+    """All runs must measure the same thing at the same iterations."""
+    from .preflight import hook_config
+
     facts = []
     for cfg, config in zip(cfgs, configs, strict=True):
-        hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
-        found = [h for h in hooks if h and h.get('type') in ('TimeToTargetHook',)]
-        if not found:
+        hook = hook_config(cfg, 'TimeToTargetHook')
+        if hook is None:
             raise W2SError(
                 f'{config} does not measure its time to target. Add default_hooks = '
-                f'dict(**..., time_to_target=dict(type="TimeToTargetHook", metric=..., '
-                f'thresholds=[...])), or _base_.measure_hooks of configs/_base_/w2s_detection.py.'
+                f"dict(time_to_target=dict(type='TimeToTargetHook', metric=..., thresholds=[...]))."
             )
-        (hook,) = found
         train = cfg.train_cfg
         facts.append(
             {
                 'metric': hook['metric'],
                 'rule': hook.get('rule', 'greater'),
                 'thresholds': list(hook['thresholds']),
-                'hits in a row (k)': hook.get('k', 2),
+                'k of TimeToTargetHook': hook.get('k', 2),
                 'train_cfg.val_interval': train.get('val_interval', 1),
-                'length of the training': train.get('max_iters') or train.get('max_epochs'),
+                'length of the run': train.get('max_iters') or train.get('max_epochs'),
             }
         )
     for config, fact in zip(configs, facts, strict=True):
@@ -201,25 +224,26 @@ def _check_measurements(cfgs: Sequence[Any], configs: Sequence[str]) -> None:
             if value != facts[0][what]:
                 raise W2SError(
                     f'{configs[0]} and {config} differ in {what}: {facts[0][what]!r} and '
-                    f'{value!r}. What is compared must be measured alike: make them agree.'
+                    f'{value!r}. Runs are compared only if they are measured alike: set both to '
+                    f'the same value.'
                 )
 
 
-def _check_starts(started: Sequence[Training]) -> None:
-    """Stop as soon as two runs of one seed tell of another start."""
+def _check_starts(started: Sequence[PlannedRun]) -> None:
+    """Compare the starts of the runs of each seed, as far as they are written."""
     first: dict[int, tuple[Path, dict[str, Any]]] = {}
-    for training in started:
-        path = training.run_dir / RECORD
+    for run in started:
+        path = run.run_dir / RECORD
         if not path.is_file():
             continue
         record = read_run_file(path)
-        if training.seed in first:
-            other_path, other = first[training.seed]
-            check_records(other, record, other_path, training.run_dir)
+        if run.seed in first:
+            other_path, other = first[run.seed]
+            check_records(other, record, other_path, run.run_dir)
         else:
-            first[training.seed] = (training.run_dir, record)
+            first[run.seed] = (run.run_dir, record)
 
 
-def main() -> None:
-    """Entry point of ``tools/compare.py``."""
-    run_command(compare, resume='Type the same again: it goes on where it stopped.')
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of ``w2s compare``."""
+    run_command(lambda: compare(argv))

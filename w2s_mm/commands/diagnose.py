@@ -1,4 +1,4 @@
-"""The command that says why a teacher helps or does not."""
+"""``w2s diagnose``: check whether a teacher is too weak, suitable or too strong, and why."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,16 @@ from w2s_mm.report.comparison import compare
 from w2s_mm.report.runs import Run, load_run
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
+from w2s_mm.utils.run_files import last_checkpoint
 
-from .cli import common_parser, read_config, run_command
+from .cli import config_parser, read_config, run_command
 from .teacher_evaluation import build_student, evaluate_teacher, of_student, say
 
-_SEED = 0  # of whatever a student's loss draws: RoIs, timesteps
+_SEED = 0  # of what a student's loss draws at random: RoIs, timesteps
 
 
-def diagnose(argv: list[str] | None = None) -> None:
-    """Look at the teacher, and at a student without and with it; print and keep the verdict.
+def diagnose(argv: Sequence[str] | None = None) -> None:
+    """Evaluate the teacher, and compare students trained without and with it; print the verdict.
 
     Raises:
         W2SError: Something is missing or does not fit.
@@ -45,25 +47,26 @@ def diagnose(argv: list[str] | None = None) -> None:
 
     runner, student, device = build_student(cfg)
     say(f'[1/3] the teacher, {arguments["checkpoint"]}')
-    with contextlib.redirect_stdout(io.StringIO()):  # the stack prints about every evaluation
+    with contextlib.redirect_stdout(io.StringIO()):  # MMEngine and the evaluators print
         candidate = evaluate_teacher(runner, student, arguments, device, metric, rule)
     say(f'[2/3] the student without it, {checkpoints[0]}')
     without = _align(runner, student, arguments, checkpoints[0], args.minibatch)
     say(f'[3/3] the student with it, {checkpoints[1]}')
-    taught = _align(runner, student, arguments, checkpoints[1], args.minibatch)
+    with_it = _align(runner, student, arguments, checkpoints[1], args.minibatch)
     tau, speedup = _speedup(*runs)
-    diagnosis = Diagnosis(band, candidate, without, taught, tau, speedup)
+    diagnosis = Diagnosis(band, candidate, without, with_it, tau, speedup)
     print(f'\n{as_text(diagnosis)}')
     if args.json:
         write_json(args.json, as_json(diagnosis))
         print(f'\nJSON written to {args.json}')
 
 
-def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = common_parser(
-        'Is this teacher too weak, suitable or too strong, and by what signs? Mean entropy of its '
-        'answers, KL(student || teacher) and linear CKA of the features, for a student trained '
-        'without and one trained with it (Figure 7 of the paper).'
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = config_parser(
+        'diagnose',
+        'Check whether a teacher is too weak, suitable or too strong. Reports the mean entropy of '
+        'its answers, and KL(student || teacher) and linear CKA of the features for a student '
+        'trained without it and one trained with it (Figure 7 of the paper).',
     )
     parser.add_argument(
         '--baseline-run', required=True, metavar='RUN_DIR', help='finished run without the teacher'
@@ -72,38 +75,28 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         '--student-run', required=True, metavar='RUN_DIR', help='finished run with it'
     )
     parser.add_argument(
-        '--band', type=float, default=0.15, help='how much weaker is suitable; default: %(default)s'
+        '--band',
+        type=float,
+        default=0.15,
+        help='how much weaker than the baseline a teacher may be; default: %(default)s',
     )
     parser.add_argument(
-        '--minibatch', type=int, default=64, help='images a minibatch of CKA; default: %(default)s'
+        '--minibatch',
+        type=int,
+        default=64,
+        help='images in a minibatch of CKA; default: %(default)s',
     )
     parser.add_argument('--json', metavar='FILE', help='write the figures as JSON')
     return parser.parse_args(argv)
 
 
-def last_checkpoint(run_dir: Path) -> Path:
-    """The last checkpoint of a run, also where its folder has been moved.
-
-    Raises:
-        W2SError: There is none.
-    """
-    told = run_dir / 'last_checkpoint'
-    name = Path(told.read_text().strip()).name if told.is_file() else ''
-    if not name or not (run_dir / name).is_file():
-        raise W2SError(
-            f'{run_dir} has no last checkpoint{f" ({name})" if name else ""}. Expected the work '
-            f'directory of a training with CheckpointHook.'
-        )
-    return run_dir / name
-
-
 def _align(
     runner: Any, student: Any, teacher_arguments: dict[str, Any], checkpoint: Path, minibatch: int
 ) -> Alignment:
-    """Ask student and teacher about every image that :func:`images_of` gives.
+    """Compare student and teacher on every image that :func:`images_of` gives.
 
-    The student answers as it does in training (a two-stage detector about the RoIs it samples), in
-    evaluation mode; the teacher is asked the same question.
+    The student runs its loss, as in training (a two-stage detector samples RoIs), in evaluation
+    mode; the teacher is asked the same question.
 
     Raises:
         W2SError: The checkpoint is not this student's, or the validation set has no labels.
@@ -158,8 +151,8 @@ def _align(
 def images_of(runner: Any) -> Any:
     """Loader of the validation images.
 
-    Where validation needs none, as it draws a diffusion model's samples from seeds, of the training
-    images: once, in their order.
+    A diffusion model is validated on samples drawn from seeds: there, the training images, once
+    and in order.
     """
     if 'samples' not in (getattr(runner.val_dataloader.dataset, 'metainfo', None) or {}):
         return runner.val_dataloader
@@ -176,20 +169,20 @@ def _plain_loss(student: Any, inputs: Any, samples: Any) -> None:
         student.loss(inputs, samples)
     except AttributeError as error:
         raise W2SError(
-            f'The loss of {type(student).__name__} cannot be taken on the validation set '
+            f'The loss of {type(student).__name__} cannot be computed on the validation set '
             f'({error}). Its pipeline must load the annotations (LoadAnnotations), as the '
             f'training pipeline does.'
         ) from error
 
 
 def _speedup(baseline: Run, student: Run) -> tuple[float, Any]:
-    """Of the two runs, at the student's first target; None where they are no pair."""
+    """Speedup of the student at its first target; None if the seeds of the two runs differ."""
     tau = student.thresholds[0] if student.thresholds else math.nan
     if baseline.seed != student.seed or math.isnan(tau):
         return tau, None
     return tau, compare([student], [baseline], tau=tau).pairs[0].speedup
 
 
-def main() -> None:
-    """Entry point of ``tools/diagnose_teacher.py``."""
-    run_command(diagnose, resume='Type the same again: the evaluation of the teacher is kept.')
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of ``w2s diagnose``."""
+    run_command(lambda: diagnose(argv))

@@ -14,9 +14,10 @@ from mmengine.runner import find_latest_checkpoint
 
 from w2s_mm.utils.checkpoint import load_checkpoint
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.mm import plain_types, type_name
 
-# What makes a training the training it is. The rest (logging, workers, where data lie, a longer
-# training) may change; WeakToStrongHook itself refuses another teacher or another schedule.
+# What decides a run's result. Other settings (logging, workers, where the data are) may change;
+# WeakToStrongHook itself refuses another teacher or another schedule.
 IDENTITY = (
     'model',
     'train_dataloader',
@@ -25,38 +26,52 @@ IDENTITY = (
     'train_cfg',
     'randomness',
 )
-MAY_DIFFER_STRICTLY = (
+# Keys that may differ anywhere in these.
+MAY_DIFFER = (
     'num_workers',
     'persistent_workers',
     'prefetch_factor',
     'pin_memory',
     'data_root',
 )
-MAY_DIFFER = (*MAY_DIFFER_STRICTLY, 'checkpoint', 'max_epochs', 'max_iters')
+# A run may be made longer when it is resumed, and its teacher may have been moved.
+MAY_DIFFER_ON_RESUME = (*MAY_DIFFER, 'checkpoint', 'max_epochs', 'max_iters')
+
+
+def hook_config(cfg: Config, kind: str) -> dict[str, Any] | None:
+    """The first hook of this type among the default and the custom hooks of a config, or None.
+
+    Args:
+        cfg: The config of a run, classic or pure Python.
+        kind: Name of the hook's class.
+    """
+    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or ())]
+    found = (hook for hook in hooks if hook and type_name(hook.get('type')) == kind)
+    return next(found, None)
 
 
 def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
-    """Every annotation file and image folder that the config names must be there.
+    """Check that every annotation file and image folder named in the config exists.
 
-    Where a data set names neither (MMPretrain's know where they lie below it), its ``data_root``
-    must be, unless it downloads itself.
+    A data set may name neither (MMPretrain's know their own layout): then its ``data_root`` must
+    exist, unless the data set downloads itself.
 
     Args:
         cfg: The config of a run.
         splits: Any of ``train``, ``val`` and ``test``.
 
     Raises:
-        W2SError: One is not; the message ends with the config's ``missing_data``, if it has one.
+        W2SError: One does not; the message ends with the config's ``missing_data``, if it has one.
     """
     for split in splits:
         for owner, path in (*_files_of_dataset(cfg, split), *_files_of_evaluator(cfg, split)):
             if '://' not in path and not Path(path).exists():
                 hint = cfg.get('missing_data') or (
                     'Set data_root, ann_file and data_prefix of the dataset to where the data '
-                    'is. The digit scenes need no download: python tools/make_digit_scenes.py, '
-                    'then train configs/digits/retinanet_baseline.py.'
+                    'are. The digit scenes need no download: w2s digit-scenes, then '
+                    'w2s train w2s_mm::digits/retinanet_baseline.py'
                 )
-                raise W2SError(f'{owner}: {path} is not there. {hint}')
+                raise W2SError(f'{owner}: {path} does not exist. {hint}')
 
 
 def _files_of_dataset(cfg: Config, split: str) -> Iterator[tuple[str, str]]:
@@ -77,7 +92,7 @@ def _files_of(owner: str, config: Any, cfg: Config) -> Iterator[tuple[str, str]]
 
 
 def _downloads(dataset: dict[str, Any], scope: str | None) -> bool:
-    """Whether a data set fetches what is missing, as MMPretrain's CIFAR10 does by default."""
+    """Whether a data set downloads what is missing, as MMPretrain's CIFAR10 does by default."""
     kind = dataset.get('type')
     if isinstance(kind, str):
         with DATASETS.switch_scope_and_registry(scope) as registry:
@@ -106,7 +121,7 @@ def _datasets(dataset: Any) -> Iterator[dict[str, Any]]:
 
 
 def check_resume(cfg: Config) -> None:
-    """A run may only be resumed by the configuration that started it.
+    """Check that a run is resumed with the config that it was started with.
 
     Raises:
         W2SError: The checkpoint was written under other settings; the message names them.
@@ -116,67 +131,63 @@ def check_resume(cfg: Config) -> None:
     )
     if source is None:
         if Path(cfg.work_dir).is_dir():
-            return  # stopped before its first checkpoint: it starts over
+            return  # stopped before its first checkpoint: it starts from the beginning
         raise W2SError(
             f'Nothing to resume: {cfg.work_dir} does not exist. Leave out --resume to start.'
         )
-    # The file is the user's own training state, which MMEngine itself is about to unpickle.
+    # The user's own checkpoint, which MMEngine itself unpickles afterwards.
     meta = load_checkpoint(
         source, weights_only=False, absent='Give --resume an existing checkpoint.'
     ).get('meta', {})
     if 'cfg' not in meta:
         return
     before = Config.fromstring(meta['cfg'], '.py')
-    refuse_another_config(source, before, cfg, IDENTITY)
+    there, now = ({name: plain_types(c).get(name) for name in IDENTITY} for c in (before, cfg))
+    refuse_another_config(source, there, now, MAY_DIFFER_ON_RESUME)
 
 
 def refuse_another_config(
-    source: str | Path, before: Config, now: Config, names: Sequence[str], strict: bool = False
+    source: str | Path,
+    before: dict[str, Any],
+    now: dict[str, Any],
+    may_differ: Sequence[str] = MAY_DIFFER,
 ) -> None:
-    """Refuse to go on with, or to count, what another configuration made.
+    """Refuse to continue, or to count, a run of another config.
 
     Args:
-        source: What was made.
-        before: The configuration that made it.
-        now: The one asked for.
-        names: Settings that have to agree, dotted where they are nested.
-        strict: The length of the training and the teacher's checkpoint have to agree as well.
+        source: File of that run.
+        before: The settings that it was made with; types are names, see
+            :func:`~w2s_mm.utils.mm.plain_types`.
+        now: The same settings in the config at hand.
+        may_differ: Keys that are not compared.
 
     Raises:
-        W2SError: They do not; the message names the differences.
+        W2SError: They differ; the message names the differences.
     """
-    free = MAY_DIFFER_STRICTLY if strict else MAY_DIFFER
     differences = [
         f'{path}: {old!r} there, {new!r} now'
-        for name in names
-        for path, old, new in _differences(name, _nested(before, name), _nested(now, name), free)
+        for name in before
+        for path, old, new in _differences(name, before[name], now[name], may_differ)
     ]
     if differences:
         shown = '\n  '.join(differences[:8])
         more = f'\n  and {len(differences) - 8} more' if len(differences) > 8 else ''
         raise W2SError(
-            f'{source} belongs to a run of another configuration:\n  {shown}{more}\n'
-            f'Nothing was changed. Restore these settings, or start this configuration in another '
-            f'--work-dir.'
+            f'{source} belongs to a run of another config:\n  {shown}{more}\n'
+            f'Nothing was changed. Restore these settings, or start in another --work-dir.'
         )
 
 
-def _nested(cfg: Any, name: str) -> Any:
-    for part in name.split('.'):
-        cfg = (cfg or {}).get(part)
-    return cfg
-
-
 def _differences(
-    path: str, old: Any, new: Any, free: Sequence[str]
+    path: str, old: Any, new: Any, may_differ: Sequence[str]
 ) -> Iterator[tuple[str, Any, Any]]:
-    if path.rsplit('.', 1)[-1] in free:
+    if path.rsplit('.', 1)[-1] in may_differ:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}, key=str):
-            yield from _differences(f'{path}.{key}', old.get(key), new.get(key), free)
+            yield from _differences(f'{path}.{key}', old.get(key), new.get(key), may_differ)
     elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
         for index, (a, b) in enumerate(zip(old, new, strict=True)):
-            yield from _differences(f'{path}.{index}', a, b, free)
+            yield from _differences(f'{path}.{index}', a, b, may_differ)
     elif old != new:
         yield path, old, new

@@ -1,4 +1,4 @@
-"""How far several trainings are, from their logs."""
+"""Progress of several runs, read from their logs."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ ITERATION = re.compile(
     r'(?:Iter|Epoch)\(train\) +(?:\[ *(\d+)\])?\[ *(\d+)/(\d+)\]'
     r'.*?eta: (\d+ days?, [\d:]+|[\d:]+)'
 )
-_SAID = ('Distillation ended', 'Weak-to-strong distillation')
-_SILENCE = 30.0  # seconds between lines of progress where nobody watches
+_EVENTS = ('Distillation ended', 'Weak-to-strong distillation')
+_INTERVAL = 30.0  # seconds between lines of progress that go to a file
 
 
 @dataclass(eq=False)
 class Process:
-    """A training that runs, and what its log has said so far.
+    """A process that trains, and what its log has so far.
 
     Attributes:
-        name: What to call it.
+        name: Its name in messages.
         process: The process itself.
-        log: Its log, open for reading on.
-        slot: Which of the places side by side it has.
-        start: When it began.
-        left: Seconds that it still needs: what it says, which leaves validations out, times how
-            much slower than that it has been so far.
-        step: Where it says it is.
-        events: What it said that a user wants to know.
+        log: Its log, open for reading.
+        slot: Its number among those that run in parallel.
+        start: When it was started.
+        left: Seconds that it still needs: the time that it logs, which leaves validations out,
+            times how much slower than that it has been so far.
+        step: The iteration that it has reached.
+        events: Lines of the log that are to be shown.
     """
 
     name: str
@@ -42,16 +42,16 @@ class Process:
     left: float | None = None
     step: str = 'starting'
     events: list[str] = field(default_factory=list)
-    _first: tuple[float, float] | None = None  # when it first said how long, and how long
+    _first: tuple[float, float] | None = None  # when a time left was first logged, and that time
 
     def read(self) -> None:
-        """Read on in the log."""
+        """Read the log from where it was read last."""
         for line in self.log.readlines():
             if found := ITERATION.search(line):
                 epoch, done, total, eta = found.groups()
                 self.step = f'{f"epoch {epoch}, " if epoch else ""}iteration {done} of {total}'
                 self.left = self._with_validations(seconds(eta))
-            elif any(said in line for said in _SAID):
+            elif any(event in line for event in _EVENTS):
                 self.events.append(line.split(' - INFO - ')[-1].strip())
 
     def _with_validations(self, eta: float) -> float:
@@ -63,7 +63,15 @@ class Process:
 
 
 class Progress:
-    """Says what runs and how long it will take: one line that moves, or a line now and then."""
+    """Shows what runs and how long it will take.
+
+    One line that is overwritten on a terminal, otherwise a line every :data:`_INTERVAL` seconds.
+
+    Args:
+        total: Number of runs.
+        done: How many were finished before.
+        jobs: How many run in parallel.
+    """
 
     def __init__(self, total: int, done: int, jobs: int) -> None:
         self.total, self.done, self.jobs = total, done, jobs
@@ -72,26 +80,26 @@ class Progress:
         self._width = 0
 
     def ended(self, each: Process) -> None:
-        """A training has come to its end."""
+        """Show that a run is finished."""
         self.done += 1
         took = time.monotonic() - each.start
         self.durations.append(took)
-        self._say_events(each)
+        self._show_events(each)
         self._line(f'[{self.done}/{self.total}] {each.name}: finished in {duration(took)}')
 
     def show(self, running: Sequence[Process], waiting: int) -> None:
-        """What runs now."""
+        """Show what runs now, and how many runs have not been started."""
         for each in running:
-            self._say_events(each)
+            self._show_events(each)
         live = sys.stdout.isatty()
         now = time.monotonic()
-        if not running or (not live and now - self._last < _SILENCE):
+        if not running or (not live and now - self._last < _INTERVAL):
             return
         self._last = now
         rest = self.remaining([(now - each.start, each.left) for each in running], waiting)
         parts = [f'{each.name}: {each.step}' for each in running]
         text = f'[{self.done}/{self.total}] {"; ".join(parts)}'
-        text += '' if rest is None else f'; about {duration(rest)} left in all'
+        text += '' if rest is None else f'; about {duration(rest)} left'
         if live:
             print(f'\r{text[:118]:<{self._width}}', end='', flush=True)
             self._width = min(len(text), 118)
@@ -101,11 +109,11 @@ class Progress:
     def remaining(
         self, running: Sequence[tuple[float, float | None]], waiting: int
     ) -> float | None:
-        """Seconds until all is done, None while there is nothing to go by.
+        """Seconds until all runs are finished, None while they cannot be estimated.
 
         Args:
-            running: For each that runs, the seconds since its start and those left, if it said so.
-            waiting: How many have not begun; they are taken to last as long as the others.
+            running: For each that runs, the seconds since its start and those left, if known.
+            waiting: How many have not been started; they are assumed to take as long as the others.
         """
         known = [left for _, left in running if left is not None]
         lengths = [*self.durations, *(past + left for past, left in running if left is not None)]
@@ -115,7 +123,7 @@ class Progress:
         now = sum(known) + sum(max(0.0, mean - past) for past, left in running if left is None)
         return max([(now + waiting * mean) / self.jobs, *known])
 
-    def _say_events(self, each: Process) -> None:
+    def _show_events(self, each: Process) -> None:
         for event in each.events:
             self._line(f'      {each.name}: {event}')
         each.events.clear()

@@ -1,8 +1,7 @@
-"""Several trainings in turn or side by side: started, followed, resumed."""
+"""Several runs of ``w2s train``, one after another or in parallel: started, watched, resumed."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,20 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.run_files import LAST_CHECKPOINT, TIME_TO_TARGET, read_run_file
 
 from .progress import Process, Progress
 
-ROOT = Path(__file__).parents[2]
+LOG = 'train.log'  # what a run prints, in its work directory
 _POLL = 0.5  # seconds
 
 
 @dataclass(frozen=True)
-class Training:
-    """One run of ``tools/train.py``.
+class PlannedRun:
+    """One run of ``w2s train``.
 
     Attributes:
-        name: What to call it.
-        config: Path of its config.
+        name: Its name in messages.
+        config: Path or name of its config.
         seed: Its seed.
         run_dir: Its work directory.
         options: ``--cfg-options`` as on the command line.
@@ -42,42 +42,42 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether it has come to its end; TimeToTargetHook says so."""
-        told = self.run_dir / 'time_to_target.json'
-        return told.is_file() and bool(json.loads(told.read_text())['finished'])
+        """Whether it is complete, according to what TimeToTargetHook wrote."""
+        path = self.run_dir / TIME_TO_TARGET
+        return path.is_file() and bool(read_run_file(path)['finished'])
 
     def command(self) -> list[str]:
-        """What to type; one that was interrupted goes on from its last checkpoint."""
-        command = [sys.executable, str(ROOT / 'tools/train.py'), self.config]
+        """The command that starts it, or continues it from its last checkpoint."""
+        command = [sys.executable, '-m', 'w2s_mm', 'train', self.config]
         command += ['--work-dir', str(self.run_dir), '--seed', str(self.seed)]
-        if (self.run_dir / 'last_checkpoint').is_file():
+        if (self.run_dir / LAST_CHECKPOINT).is_file():
             command.append('--resume')
         return [*command, '--cfg-options', *self.options] if self.options else command
 
 
-def run_trainings(
-    trainings: Sequence[Training],
+def run_all(
+    plan: Sequence[PlannedRun],
     jobs: int = 1,
-    check: Callable[[Sequence[Training]], None] = lambda _: None,
+    check: Callable[[Sequence[PlannedRun]], None] = lambda _: None,
 ) -> None:
-    """Run the trainings that are not finished yet, ``jobs`` at a time.
+    """Run what is not finished yet, ``jobs`` at a time.
 
     Args:
-        trainings: In the order in which to start them.
-        jobs: How many side by side; they share the processors, and take turns on the GPUs.
-        check: Called every moment with those that have been started; what it raises ends all.
+        plan: The runs, in the order in which to start them.
+        jobs: How many run in parallel; they share the processors, and are spread over the GPUs.
+        check: Called again and again with the runs started so far; what it raises stops all.
 
     Raises:
-        W2SError: A training failed; the message has the end of its log.
+        W2SError: A run failed; the message has the end of its log.
     """
-    waiting = [training for training in trainings if not training.finished]
-    started = [training for training in trainings if training.finished]
+    waiting = [each for each in plan if not each.finished]
+    started = [each for each in plan if each.finished]
     if started:
-        print(f'{len(started)} of {len(trainings)} trainings are finished already.', flush=True)
+        print(f'{len(started)} of {len(plan)} runs are finished already.', flush=True)
     check(started)
-    progress = Progress(len(trainings), len(started), jobs)
-    running: dict[Process, Training] = {}
-    # Ended politely (a batch system does that) it takes its trainings along, as with Ctrl-C.
+    progress = Progress(len(plan), len(started), jobs)
+    running: dict[Process, PlannedRun] = {}
+    # A batch system ends a job by SIGTERM: stop the runs then, as with Ctrl-C.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while waiting or running:
@@ -90,10 +90,10 @@ def run_trainings(
                 status = each.process.poll()
                 each.read()
                 if status is not None:
-                    training = running.pop(each)
+                    run = running.pop(each)
                     each.log.close()
-                    if status or not training.finished:
-                        raise _failed(training, status)
+                    if status or not run.finished:
+                        raise _failed(run, status)
                     progress.ended(each)
             check(started)
             progress.show(list(running), len(waiting))
@@ -102,9 +102,9 @@ def run_trainings(
         signal.signal(signal.SIGTERM, before)
 
 
-def _start(training: Training, slot: int, jobs: int) -> Process:
-    training.run_dir.mkdir(parents=True, exist_ok=True)
-    path = training.run_dir / 'train.log'
+def _start(run: PlannedRun, slot: int, jobs: int) -> Process:
+    run.run_dir.mkdir(parents=True, exist_ok=True)
+    path = run.run_dir / LOG
     environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
     if jobs > 1:
         environment.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // jobs)))
@@ -112,9 +112,9 @@ def _start(training: Training, slot: int, jobs: int) -> Process:
         if gpus > 1 and 'CUDA_VISIBLE_DEVICES' not in os.environ:
             environment['CUDA_VISIBLE_DEVICES'] = str(slot % gpus)
     with path.open('ab') as out:
-        # A process group of its own: Ctrl-C reaches this process alone, which ends them in order.
+        # A process group of its own: Ctrl-C reaches this process alone, which stops the runs.
         process = subprocess.Popen(
-            training.command(),
+            run.command(),
             stdout=out,
             stderr=subprocess.STDOUT,
             env=environment,
@@ -122,7 +122,7 @@ def _start(training: Training, slot: int, jobs: int) -> Process:
         )
         log = path.open()
         log.seek(out.tell())
-    return Process(f'{training.name}, seed {training.seed}', process, log, slot)
+    return Process(f'{run.name}, seed {run.seed}', process, log, slot)
 
 
 def _gpus() -> int:
@@ -132,7 +132,7 @@ def _gpus() -> int:
 
 
 def _stop(running: Sequence[Process]) -> None:
-    """End what still runs, workers included."""
+    """Stop what still runs, workers included."""
     for each in running:
         with suppress(ProcessLookupError):
             os.killpg(each.process.pid, signal.SIGTERM)
@@ -145,22 +145,22 @@ def _stop(running: Sequence[Process]) -> None:
         each.log.close()
 
 
-def _failed(training: Training, status: int) -> W2SError:
-    log = training.run_dir / 'train.log'
+def _failed(run: PlannedRun, status: int) -> W2SError:
+    log = run.run_dir / LOG
     tail = ''.join(log.read_text(errors='replace').splitlines(keepends=True)[-12:])
     if status == 0:
         return W2SError(
-            f'{training.name}, seed {training.seed}, ended without saying in time_to_target.json '
-            f'that it is finished. The end of {log}:\n{tail}'
+            f'{run.name}, seed {run.seed}, ended, but its {TIME_TO_TARGET} does not say that it is '
+            f'finished. The end of {log}:\n{tail}'
         )
     return W2SError(
-        f'{training.name}, seed {training.seed}, failed (exit status {status}). The end of {log}:\n'
-        f'{tail}Once that is mended, type the same again: what is finished is kept.'
+        f'{run.name}, seed {run.seed}, failed (exit status {status}). The end of {log}:\n{tail}'
+        f'Fix the cause, then run the same command again: finished runs are kept.'
     )
 
 
 def options_of(given: dict[str, Any]) -> tuple[str, ...]:
-    """Parsed ``--cfg-options`` as they are typed."""
+    """Parsed ``--cfg-options`` as typed on a command line."""
     return tuple(f'{key}={_typed(value)}' for key, value in given.items())
 
 

@@ -1,4 +1,4 @@
-"""The command that says which checkpoint makes a suitable teacher."""
+"""``w2s select-teacher``: evaluate checkpoints and recommend one as the teacher."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from w2s_mm.report.runs import load_run
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 
-from .cli import common_parser, read_config, run_command
+from .cli import RUN_AGAIN, config_parser, read_config, run_command
 from .teacher_evaluation import Unfit, build_student, evaluate_teacher, of_student, say
 
 _STEP = re.compile(r'(?:iter|epoch)_(\d+)$')
 _SUFFIXES = ('.pth', '.safetensors')
-_NOTHING_SUITABLE = 1  # exit status
+_NONE_SUITABLE = 1  # exit status
 
 
-def select(argv: list[str] | None = None) -> None:
-    """Evaluate the checkpoints, print the table, write what was asked for.
+def select(argv: Sequence[str] | None = None) -> None:
+    """Evaluate the checkpoints, print the table, and write the files asked for.
 
     Raises:
         W2SError: Something is missing or does not fit, or no checkpoint could be evaluated.
-        SystemExit: Nothing lies in the band (status 1), or the user interrupted (status 130).
+        SystemExit: No checkpoint is suitable (status 1), or the user interrupted (status 130).
     """
     from mmengine.dist import is_main_process
 
@@ -47,44 +47,48 @@ def select(argv: list[str] | None = None) -> None:
     checkpoints = find_checkpoints(args.run, args.checkpoints)
     check_data(cfg, ('val',))
     if 'log_level' not in args.cfg_options:
-        cfg.log_level = 'WARNING'  # the table is what there is to read
+        cfg.log_level = 'WARNING'  # only the table is of interest
     try:
         candidates = _evaluate(cfg, checkpoints, teacher, band)
     except KeyboardInterrupt:
-        print('\nInterrupted. Type the same again: what is measured is kept.', file=sys.stderr)
+        print(f'\nInterrupted. {RUN_AGAIN}', file=sys.stderr)
         sys.exit(130)
     selection = Selection(band, baseline, candidates)
     if is_main_process():
-        _tell(selection, teacher, args)
+        _report(selection, teacher, args)
     if selection.recommended is None:
-        sys.exit(_NOTHING_SUITABLE)
+        sys.exit(_NONE_SUITABLE)
 
 
-def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = common_parser(
-        'Which checkpoint makes a suitable teacher? Each is evaluated as the student is, and held '
-        'against the finished baseline. Exit status 1: none lies in the band.'
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = config_parser(
+        'select-teacher',
+        "Evaluate checkpoints with the student's validation, compare each with the finished "
+        'baseline, and recommend one as the teacher. Exit status 1: none is suitable.',
     )
     parser.add_argument(
-        '--checkpoints', nargs='+', default=[], metavar='FILE', help='teachers to choose from'
+        '--checkpoints', nargs='+', default=[], metavar='FILE', help='checkpoints to choose from'
     )
     parser.add_argument(
-        '--run', nargs='+', default=[], metavar='RUN_DIR', help='all checkpoints of a training'
+        '--run', nargs='+', default=[], metavar='RUN_DIR', help='all checkpoints of a run'
     )
     baseline = parser.add_mutually_exclusive_group(required=True)
     baseline.add_argument(
         '--baseline',
         type=float,
-        help='metric of the finished student without a teacher; AP is 0 to 1 here',
+        help='metric of the finished student without a teacher; AP between 0 and 1',
     )
     baseline.add_argument(
         '--baseline-run',
         nargs='+',
         metavar='RUN_DIR',
-        help='the same from its work directory: the best validation (several: the mean of these)',
+        help='work directory to take it from: the best validation (of several runs, the mean)',
     )
     parser.add_argument(
-        '--band', type=float, default=0.15, help='how much weaker is suitable; default: %(default)s'
+        '--band',
+        type=float,
+        default=0.15,
+        help='how much weaker than the baseline a teacher may be; default: %(default)s',
     )
     parser.add_argument(
         '--teacher-config', metavar='CONFIG', help="default: the student's model.teacher.config"
@@ -106,27 +110,27 @@ def _band(args: argparse.Namespace, metric: str, rule: Any) -> tuple[Band, Basel
 
 
 def find_checkpoints(runs: Sequence[str], files: Sequence[str]) -> list[str]:
-    """The files, and all checkpoints of the runs; in each folder by iteration or epoch.
+    """The files, and all checkpoints of the runs; in each folder ordered by iteration or epoch.
 
     Raises:
-        W2SError: A run is no directory or holds none, or nothing was asked for.
+        W2SError: A run is not a directory or has no checkpoint, or nothing was given.
     """
     found = list(files)
     for run in map(Path, runs):
         if not run.is_dir():
             raise W2SError(
-                f'{run} is no directory; expected the work directory of a training. Single files '
-                f'go to --checkpoints.'
+                f'{run} is not a directory; expected the work directory of a run. Give single '
+                f'files with --checkpoints.'
             )
         inside = [str(path) for path in run.iterdir() if path.suffix in _SUFFIXES]
         if not inside:
             raise W2SError(
-                f'{run} holds no checkpoint (*.pth). Expected the work directory of a training '
-                f'with CheckpointHook.'
+                f'{run} has no checkpoint (*.pth). Expected the work directory of a run with '
+                f'CheckpointHook.'
             )
         found += sorted(inside)
     if not found:
-        raise W2SError('There is no teacher to evaluate. Give --checkpoints FILE or --run RUN_DIR.')
+        raise W2SError('No checkpoint to evaluate. Give --checkpoints FILE or --run RUN_DIR.')
     folders = list(dict.fromkeys(Path(file).parent for file in found))
 
     def order(file: str) -> tuple[int, float, bool, str]:
@@ -142,18 +146,18 @@ def find_checkpoints(runs: Sequence[str], files: Sequence[str]) -> list[str]:
 def _evaluate(
     cfg: Any, checkpoints: Sequence[str], teacher: dict[str, Any], band: Band
 ) -> list[Candidate]:
-    """Evaluate each checkpoint as the student's teacher; its fit is checked first.
+    """Check that each checkpoint fits as the student's teacher, and evaluate it.
 
     Raises:
         W2SError: None can be evaluated, or the evaluator does not report the metric.
     """
     runner, student, device = build_student(cfg)
-    student.cpu()  # it is asked how it is built, never what it sees
+    student.cpu()  # only its structure is needed
     candidates = []
     for number, checkpoint in enumerate(checkpoints, start=1):
         say(f'[{number}/{len(checkpoints)}] {checkpoint}')
         try:
-            # The stack prints about every evaluation.
+            # MMEngine and the evaluators print at every evaluation.
             with contextlib.redirect_stdout(io.StringIO()):
                 candidate = evaluate_teacher(
                     runner,
@@ -177,7 +181,7 @@ def _evaluate(
     return candidates
 
 
-def _tell(selection: Selection, teacher: dict[str, Any], args: argparse.Namespace) -> None:
+def _report(selection: Selection, teacher: dict[str, Any], args: argparse.Namespace) -> None:
     print(f'\n{as_text(selection)}')
     if args.json:
         write_json(args.json, as_json(selection))
@@ -191,13 +195,13 @@ def _tell(selection: Selection, teacher: dict[str, Any], args: argparse.Namespac
     options = [f'model.teacher.checkpoint={selection.recommended.checkpoint}']
     if args.teacher_config:
         options.append(f'model.teacher.config={args.teacher_config}')
-    print(f'or: python tools/train.py {args.config} --cfg-options {" ".join(options)}')
+    print(f'or: w2s train {args.config} --cfg-options {" ".join(options)}')
     if args.out:
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(snippet)
         print(f'\nWritten to {args.out}')
 
 
-def main() -> None:
-    """Entry point of ``tools/select_teacher.py``."""
-    run_command(select)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of ``w2s select-teacher``."""
+    run_command(lambda: select(argv))

@@ -1,4 +1,4 @@
-"""A teacher as the student's own run sees it: what several commands ask."""
+"""Evaluates a teacher as the student's own run does; used by several commands."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ from w2s_mm.utils.errors import W2SError
 
 
 def of_student(cfg: Any, path: str) -> tuple[Any, dict[str, Any]]:
-    """Settings of the student's WeakToStrongHook, and the arguments of its teacher."""
-    hook = (cfg.get('default_hooks') or {}).get('weak_to_strong')
+    """The config of the student's WeakToStrongHook, and the arguments of its teacher.
+
+    Raises:
+        W2SError: The config at ``path`` is not that of a student, or has no validation.
+    """
+    from .preflight import hook_config
+
+    hook = hook_config(cfg, 'WeakToStrongHook')
     teacher = (cfg.get('model') or {}).get('teacher')
     if not hook or not teacher:
-        lacks = 'default_hooks.weak_to_strong' if teacher else 'model.teacher'
         raise W2SError(
-            f'{path} has no {lacks}; expected the config of a student, whose validation and metric '
-            f'decide. See configs/retinanet_r34_to_r50.py.'
+            f'{path} has no {"WeakToStrongHook" if teacher else "model.teacher"}. Expected the '
+            f'config of a student, such as w2s_mm::retinanet_r34_to_r50.py: its validation and its '
+            f'metric are used.'
         )
     if any(cfg.get(name) is None for name in ('val_dataloader', 'val_evaluator', 'val_cfg')):
         raise W2SError(
-            f'{path} has no validation, which the teachers are to be evaluated by. Set val_cfg, '
+            f'{path} has no validation, and teachers are evaluated with it. Set val_cfg, '
             f'val_dataloader and val_evaluator.'
         )
     return hook, {key: value for key, value in teacher.items() if key != 'checkpoint'}
@@ -37,14 +43,11 @@ def build_student(cfg: Any) -> tuple[Any, Any, Any]:
     Raises:
         W2SError: The model takes no teacher.
     """
-    from mmengine.model import is_model_wrapper
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
-
     from w2s_mm.core.student import WeakToStrong
+    from w2s_mm.utils.mm import build_runner, unwrapped
 
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    runner = build_runner(cfg)
+    student = unwrapped(runner.model)
     if not isinstance(student, WeakToStrong):
         raise W2SError(
             f'The config builds a {type(student).__name__}, which takes no teacher. Set model.type '
@@ -60,15 +63,15 @@ class Unfit(W2SError):
 def evaluate_teacher(
     runner: Any, student: Any, arguments: dict[str, Any], device: Any, metric: str, rule: Rule
 ) -> Candidate:
-    """Put a teacher beside the student, check that it fits, and evaluate it; it is released again.
+    """Give the student a teacher, check that it fits, evaluate it, and release it.
 
     Args:
-        runner: The student's.
-        student: Where the teacher goes.
-        arguments: Of :class:`~w2s_mm.core.teacher.FrozenTeacher`.
+        runner: The student's runner.
+        student: The student.
+        arguments: Those of :class:`~w2s_mm.core.teacher.FrozenTeacher`.
         device: Where to evaluate.
-        metric: Of the student's evaluator.
-        rule: Whether more or less of it is better.
+        metric: Name of a metric of the student's evaluator.
+        rule: ``'greater'`` when a higher metric is better, ``'less'`` otherwise.
 
     Raises:
         Unfit: It cannot be evaluated.
@@ -114,7 +117,7 @@ def _check_classes(runner: Any, teacher: Any) -> None:
 
 
 def say(line: str) -> None:
-    """Progress, apart from the table that may be piped on."""
+    """Print progress to stderr, as stdout may be piped."""
     from mmengine.dist import is_main_process
 
     if is_main_process():

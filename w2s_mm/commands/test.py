@@ -1,23 +1,30 @@
-"""The test command."""
+"""``w2s test``: evaluate a checkpoint."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import is_missing
 
-from .cli import common_parser, read_config, run_command
+from .cli import config_parser, read_config, run_command
 
 
-def test(argv: list[str] | None = None) -> None:
-    """Evaluate a checkpoint as the command line says; a student's teacher is never built."""
+def test(argv: Sequence[str] | None = None) -> None:
+    """Evaluate a checkpoint as the command line says; a student's teacher is never built.
+
+    Raises:
+        W2SError: Something is missing or does not fit.
+    """
+    from w2s_mm.utils.mm import build_runner
+
     from .preflight import check_data
 
-    parser = common_parser('Evaluate a checkpoint.')
+    parser = config_parser('test', 'Evaluate a checkpoint.')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', help='also keep the predictions, in this .pkl file')
-    parser.add_argument('--show-dir', help='also draw the predictions, into this directory')
+    parser.add_argument('--out', metavar='FILE', help='also write the predictions to this .pkl')
+    parser.add_argument('--show-dir', metavar='DIR', help='also draw the predictions into DIR')
     args = parser.parse_args(argv)
     cfg = read_config(args)
     if is_missing(args.checkpoint):
@@ -37,15 +44,11 @@ def test(argv: list[str] | None = None) -> None:
     if args.out:
         evaluators = cfg.test_evaluator
         evaluators = evaluators if isinstance(evaluators, list) else [evaluators]
-        cfg.test_evaluator = [*evaluators, {'type': 'DumpDetResults', 'out_file_path': args.out}]
-
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
-
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.test()
+        kind = 'DumpDetResults' if cfg.get('default_scope') == 'mmdet' else 'DumpResults'
+        cfg.test_evaluator = [*evaluators, {'type': kind, 'out_file_path': args.out}]
+    build_runner(cfg).test()
 
 
-def main() -> None:
-    """Entry point of ``tools/test.py``."""
-    run_command(test)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of ``w2s test``."""
+    run_command(lambda: test(argv))

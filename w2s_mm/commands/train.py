@@ -1,16 +1,17 @@
-"""The training command."""
+"""``w2s train``: train a model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from w2s_mm.utils.errors import W2SError
 
-from .cli import common_parser, read_config, run_command
+from .cli import config_parser, read_config, run_command
 
 
-def configure(argv: list[str] | None = None) -> Any:
-    """Read the command line and the config it names, and check both.
+def configure(argv: Sequence[str] | None = None) -> Any:
+    """Read the command line and its config, and check both.
 
     Raises:
         W2SError: Something is missing or does not fit; nothing has been written yet.
@@ -19,15 +20,16 @@ def configure(argv: list[str] | None = None) -> Any:
 
     from .preflight import check_data, check_resume
 
-    parser = common_parser('Train a model.')
+    parser = config_parser('train', 'Train a model.')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate')
-    parser.add_argument('--seed', type=int, help='random seed (default: drawn, and logged)')
+    parser.add_argument('--seed', type=int, help='random seed; by default drawn, and logged')
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from this checkpoint, or from the latest one in the work directory',
+        metavar='CHECKPOINT',
+        help='continue from this checkpoint; by default from the last one in the work directory',
     )
     args = parser.parse_args(argv)
     cfg = read_config(args)
@@ -54,19 +56,17 @@ def configure(argv: list[str] | None = None) -> Any:
     return cfg
 
 
-def train(argv: list[str] | None = None) -> None:
+def train(argv: Sequence[str] | None = None) -> None:
     """Train as the command line says."""
     cfg = configure(argv)
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
-
     from w2s_mm.hooks import RunRecordHook
+    from w2s_mm.utils.mm import build_runner
 
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     runner.register_hook(RunRecordHook())
     runner.train()
 
 
-def main() -> None:
-    """Entry point of ``tools/train.py``."""
-    run_command(train)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of ``w2s train``."""
+    run_command(lambda: train(argv), resume='Run the same command with --resume to continue.')

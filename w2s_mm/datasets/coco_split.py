@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,17 +75,3 @@ def make_split(root: Path, train: int, val: int, seed: int) -> None:
             f'{target}: {len(subset["images"])} images, {len(subset["annotations"])} boxes, '
             f'seed {seed}; ids in {ids}'
         )
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Entry point of ``tools/make_coco_split.py``."""
-    parser = argparse.ArgumentParser(description='Draw COCO train5k/val500 reproducibly.')
-    parser.add_argument('--root', type=Path, default=Path('data/coco'), help='where COCO is')
-    parser.add_argument('--train', type=int, default=5000, help='training images')
-    parser.add_argument('--val', type=int, default=500, help='validation images')
-    parser.add_argument('--seed', type=int, default=0)
-    args = parser.parse_args(argv)
-    try:
-        make_split(args.root, args.train, args.val, args.seed)
-    except W2SError as error:
-        sys.exit(f'error: {error}')

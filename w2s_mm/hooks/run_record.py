@@ -19,15 +19,15 @@ from torch import nn
 import w2s_mm
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.hashing import hash_state, hash_tensors
-from w2s_mm.utils.mm import is_resuming, unwrapped
+from w2s_mm.utils.mm import config_name, is_resuming, unwrapped
 
 PACKAGES = ('mmcv', 'mmdet', 'mmpretrain', 'diffusers', 'torchvision')
-ROOT = Path(__file__).parents[2]
+PACKAGE = Path(w2s_mm.__file__).parent
 
 
 @HOOKS.register_module()
 class RunRecordHook(Hook):
-    """Writes ``run.json``: fingerprints, versions, hardware. ``tools/train.py`` adds it.
+    """Writes ``run.json``: fingerprints, versions, hardware. ``w2s train`` adds it.
 
     Two runs can be compared as a pair only if they began with the same weights and saw the same
     batches. The hash of the student's weights before the first iteration and those of its first
@@ -53,7 +53,7 @@ class RunRecordHook(Hook):
         teacher: Any = getattr(model, 'teacher', None)
         self._record = {
             'format': 1,
-            'config': _shown(runner.cfg.filename),
+            'config': config_name(runner.cfg.filename) if runner.cfg.filename else None,
             'seed': runner.seed,
             'resumed': is_resuming(runner),
             'parameters': sum(p.numel() for p in model.parameters()),
@@ -86,14 +86,6 @@ def hash_weights(model: nn.Module) -> str:
     return hash_state(dict(sorted(model.state_dict().items())))[:16]
 
 
-def _shown(path: Any) -> str | None:
-    """A path below the working directory as it is typed there; any other by its name."""
-    if path is None:
-        return None
-    path = Path(path).absolute()
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
-
-
 def versions() -> dict[str, str | None]:
     """Of everything that can change a result, and the commit where the package lies in git."""
     found: dict[str, str | None] = {
@@ -111,15 +103,14 @@ def versions() -> dict[str, str | None]:
 
 
 def _commit() -> str | None:
-    """Of the checkout this package runs from, ``+`` where files in it were changed."""
+    """Commit of the package, ``+`` where files were changed; None if it is not under git."""
 
     def git(*arguments: str) -> str:
-        command = ['git', '-C', str(ROOT), *arguments]
+        command = ['git', '-C', str(PACKAGE), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        if Path(git('rev-parse', '--show-toplevel')).resolve() != ROOT.resolve():
-            return None  # installed into somebody else's checkout
+        git('ls-files', '--error-unmatch', '__init__.py')  # not merely inside someone's repository
         changed = git('status', '--porcelain', '--untracked-files=no')
         return git('rev-parse', '--short=12', 'HEAD') + ('+' if changed else '')
     except (OSError, subprocess.CalledProcessError):

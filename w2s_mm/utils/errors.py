@@ -2,7 +2,7 @@
 
 
 class W2SError(ValueError):
-    """Something the user can mend: says what was found, what was expected and what to type.
+    """An error that the user can fix: what was found, what was expected, and what to type.
 
-    ``tools/train.py`` prints its message without a traceback.
+    ``w2s`` prints its message without a traceback.
     """

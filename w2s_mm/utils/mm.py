@@ -86,9 +86,7 @@ def _get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
 Config._get_cfg_path = staticmethod(_get_cfg_path)
 
 
-def read_config_file(
-    name: str, import_custom_modules: bool = True, what: str = 'Config'
-) -> Config:
+def read_config_file(name: str, import_custom_modules: bool = True, what: str = 'Config') -> Config:
     """Read a config file, without the values that a ``_base_/w2s_*.py`` only offers.
 
     Args:

@@ -54,3 +54,20 @@ def checked(content: Any, name: str, source: str | Path) -> dict[str, Any]:
             f'it, or repeat the run.'
         )
     return content
+
+
+def last_checkpoint(run_dir: str | Path) -> Path:
+    """The last checkpoint of a run, also where its work directory has been moved.
+
+    Raises:
+        W2SError: There is none.
+    """
+    written = Path(run_dir) / LAST_CHECKPOINT
+    name = Path(written.read_text().strip()).name if written.is_file() else ''
+    path = written.with_name(name) if name else written
+    if not name or not path.is_file():
+        raise W2SError(
+            f'{run_dir} has no last checkpoint{f" ({name})" if name else ""}. Expected the work '
+            f'directory of a run with CheckpointHook.'
+        )
+    return path

@@ -56,7 +56,7 @@ def trained(monkeypatch):
             check([training])
         check(trainings)
 
-    monkeypatch.setattr(command, 'run_trainings', run)
+    monkeypatch.setattr(command, 'run_all', run)
     return asked
 
 
@@ -114,7 +114,7 @@ def test_settings_of_the_teaching_reach_only_those_who_are_taught(configs, train
     [
         ('optim_wrapper.optimizer.lr=0.2', r'optimizer\.lr: 0\.1 there, 0\.2 now'),
         ('train_cfg.max_iters=100', r'max_iters: 80 there, 100 now'),
-        ('default_hooks.weak_to_strong.k=3', r'weak_to_strong\.k: None there, 3 now'),
+        ('default_hooks.weak_to_strong.k=3', r'WeakToStrongHook\.k: None there, 3 now'),
         ('model.teacher.checkpoint=weak2.pth', r"checkpoint: 'weak\.pth' there"),
     ],
 )
@@ -147,7 +147,7 @@ def test_mistakes_on_the_command_line(configs, trained, arguments, message):
     ('line', 'message'),
     [
         ('train_cfg = dict(val_interval=10)', r'differ in train_cfg\.val_interval: 20 and 10'),
-        ('train_cfg = dict(max_iters=100)', 'differ in length of the training: 80 and 100'),
+        ('train_cfg = dict(max_iters=100)', 'differ in length of the run: 80 and 100'),
         ('default_hooks = dict(time_to_target=dict(thresholds=[60]))', 'differ in thresholds'),
         ("default_hooks = dict(time_to_target=dict(metric='x'))", 'differ in metric'),
         ('default_hooks = dict(time_to_target=None)', 'does not measure its time to target'),
@@ -163,7 +163,7 @@ def test_what_is_measured_otherwise_is_refused(configs, trained, line, message):
 
 def test_a_teacher_that_is_not_there_is_said_before_anything_is_trained(configs, trained):
     Path('weak.pth').unlink()
-    with pytest.raises(W2SError, match=r'teacher of ours\.py is not there: weak\.pth\. Train it'):
+    with pytest.raises(W2SError, match=r'teacher of ours\.py does not exist: weak\.pth\. Train it'):
         compare(configs)
     assert trained == []
 
@@ -207,11 +207,11 @@ def test_a_real_pair_of_classifiers(tmp_path, monkeypatch):
         """In this process, which has the stack imported already."""
         for training in trainings:
             if not training.finished:
-                train(training.command()[2:])
+                train(training.command()[4:])
             check([training])
         check(trainings)
 
-    monkeypatch.setattr(command, 'run_trainings', run)
+    monkeypatch.setattr(command, 'run_all', run)
     monkeypatch.chdir(ROOT)
     teacher = Config.fromfile('configs/digits/classifier_teacher.py')
     with DefaultScope.overwrite_default_scope('mmpretrain'):
