@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Report runs: ``python tools/report.py RUN_DIR... --baseline RUN_DIR... --out DIR``."""
+"""``w2s report``: report on existing runs."""
 
 from w2s_mm.commands.report import main
 

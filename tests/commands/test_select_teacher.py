@@ -255,7 +255,7 @@ def test_baseline_from_its_runs(student, checkpoint, capsys):
     [
         (['--run', 'run', '--baseline', '40', '--band', '15'], r'For 15 % type: --band 0\.15'),
         (['--run', 'run', '--baseline', '0'], 'The given baseline is 0'),
-        (['--run', 'run', '--baseline-run', 'run'], 'run holds no time_to_target.json'),
+        (['--run', 'run', '--baseline-run', 'run'], 'run has no time_to_target.json'),
         (['--run', 'nowhere', '--baseline', '40'], 'nowhere is not a directory'),
         (['--run', 'empty', '--baseline', '40'], r'empty has no checkpoint \(\*\.pth\)'),
         (['--baseline', '40'], 'Give --checkpoints FILE or --run RUN_DIR'),
@@ -285,7 +285,10 @@ def test_bad_input_is_refused_and_nothing_is_written(student, checkpoint, option
     ('config', 'match'),
     [
         ("_base_ = 'weak.py'", r'has no model\.teacher'),
-        ("_base_ = 'based.py'\ndefault_hooks = dict(weak_to_strong=None)", r'has no WeakToStrongHook'),
+        (
+            "_base_ = 'based.py'\ndefault_hooks = dict(weak_to_strong=None)",
+            r'has no WeakToStrongHook',
+        ),
     ],
 )
 def test_a_config_that_is_no_students_is_refused(student, config, match):

@@ -19,7 +19,13 @@ from w2s_mm.utils.files import write_json
 from w2s_mm.utils.run_files import last_checkpoint
 
 from .cli import config_parser, read_config, run_command
-from .teacher_evaluation import build_student, evaluate_teacher, of_student, say
+from .teacher_evaluation import (
+    build_student,
+    diagnosed_head,
+    evaluate_teacher,
+    of_student,
+    say,
+)
 
 _SEED = 0  # of what a student's loss draws at random: RoIs, timesteps
 
@@ -99,7 +105,8 @@ def _align(
     mode; the teacher is asked the same question.
 
     Raises:
-        W2SError: The checkpoint is not this student's, or the validation set has no labels.
+        W2SError: The checkpoint is not this student's, no distill head has a probe, or the
+            validation set has no labels.
     """
     import torch
     from mmengine.runner import set_random_seed
@@ -120,28 +127,25 @@ def _align(
         ) from error
     student.eval()
     student.set_distillation(weight=0.0, temperature=1.0)  # its plain loss
-    head = student.distill_head
     student.teacher = teacher = FrozenTeacher(**teacher_arguments)
     teacher.to(next(student.parameters()).device)
-    taps = [(*head.taps(model), head.feature_tap(model)) for model in (student, teacher.model)]
+    head, probe = diagnosed_head(student)
+    taps = tuple(dict.fromkeys((*head.taps(student), *probe.taps(student))))
     cka, total, answers, images = LinearCKA(minibatch), 0.0, 0, 0
     with preserved_rng(), torch.no_grad():
         set_random_seed(_SEED)
         for batch in images_of(runner):
             batch = student.data_preprocessor(batch, False)
             inputs, samples = batch['inputs'], batch.get('data_samples')
-            with record(student, taps[0]) as ours, record(teacher.model, taps[1]) as theirs:
+            recorded = record(teacher.model, probe.taps(teacher.model))
+            with record(student, taps) as ours, recorded as theirs, teacher.batch([head]):
                 _plain_loss(student, inputs, samples)
                 answer = head.ask(student, teacher, inputs, samples, ours)
-            rows = [
-                head.features(tape[tap[-1]][-1])
-                for tape, tap in zip((ours, theirs), taps, strict=True)
-            ]
+            rows = probe.features(student, ours), probe.features(teacher.model, theirs)
             cka.update(*rows)
-            divergence = head.divergence(student, ours, answer)
-            if divergence is not None:
-                total += float(divergence.double().sum())
-                answers += len(divergence)
+            divergence = probe.divergence(student, ours, answer)
+            total += float(divergence.double().sum())
+            answers += len(divergence)
             images += len(rows[0])
     teacher.release()
     kl = total / answers if answers else None

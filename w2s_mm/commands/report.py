@@ -1,10 +1,9 @@
-"""The command that reports runs: tables, a page, and one file from which it can be made again."""
+"""``w2s report``: tables and a report of runs, and one file to make them again from."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
+from collections.abc import Sequence
 
 from w2s_mm.report import (
     Study,
@@ -18,6 +17,8 @@ from w2s_mm.report import (
 from w2s_mm.report.archive import MAIN, SUFFIX
 from w2s_mm.utils.errors import W2SError
 
+from .cli import run_command
+
 _EXAMPLES = """
 examples:
   w2s report work_dirs/student_seed* --baseline work_dirs/baseline_seed* --out report
@@ -26,7 +27,7 @@ examples:
 """
 
 
-def report(argv: list[str] | None = None) -> None:
+def report(argv: Sequence[str] | None = None) -> None:
     """Print the tables; write and save what was asked for.
 
     Raises:
@@ -69,9 +70,9 @@ def _print(study: Study, args: argparse.Namespace) -> None:
         print(f'Note: {note}')
 
 
-def _arguments(argv: list[str] | None) -> argparse.Namespace:
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog='w2s report' if Path(sys.argv[0]).stem == 'w2s' else None,
+        prog='w2s report',
         description='Report how much sooner runs reach the target than their baseline.',
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -134,10 +135,6 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main() -> None:
-    """Entry point of ``tools/report.py``; it needs neither torch nor MM."""
-    try:
-        report()
-    except (W2SError, OSError) as error:
-        print(f'\nerror: {error}', file=sys.stderr)
-        sys.exit(2)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of ``w2s report``; it needs neither torch nor MM."""
+    run_command(lambda: report(argv), needs_stack=False)

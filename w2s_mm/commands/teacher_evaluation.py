@@ -56,6 +56,23 @@ def build_student(cfg: Any) -> tuple[Any, Any, Any]:
     return runner, student, next(student.parameters()).device  # type: ignore[attr-defined]
 
 
+def diagnosed_head(student: Any) -> tuple[Any, Any]:
+    """The first distill head of the student that has a probe, and the probe.
+
+    Raises:
+        W2SError: None has.
+    """
+    for head in student.distill_heads:
+        probe = head.probe()
+        if probe is not None:
+            return head, probe
+    names = ', '.join(type(head).__name__ for head in student.distill_heads)
+    raise W2SError(
+        f'No distill head of {type(student).__name__} can be diagnosed ({names}): a head says what '
+        f'a diagnosis may read by its method `probe`. Add one that has it to model.distill_head.'
+    )
+
+
 class Unfit(W2SError):
     """This checkpoint cannot be evaluated; another may."""
 
@@ -85,10 +102,12 @@ def evaluate_teacher(
     student.teacher = teacher = FrozenTeacher(**arguments)
     try:
         student.prepare_teacher()
-        _check_classes(runner, teacher)
+        teacher.check_classes(runner.val_dataloader.dataset)
     except W2SError as error:
         raise Unfit(str(error)) from error
     teacher.to(device)
+    probes = (head.probe() for head in student.distill_heads)
+    probe = next((probe for probe in probes if probe is not None), None)
     assert teacher.fingerprint is not None
     measured = measure(
         runner,
@@ -96,7 +115,7 @@ def evaluate_teacher(
         teacher.fingerprint,
         Path(runner.work_dir) / 'teachers' / f'{teacher.fingerprint[:16]}.json',
         say=lambda line: say(f'      {line}'),
-        probe=_probe_of(student),
+        probe=probe,
     )
     teacher.release()
     value = pick_metric(measured.metrics, metric, rule)
@@ -106,25 +125,9 @@ def evaluate_teacher(
     return Candidate(checkpoint, value, measured.entropy, measured.answers)
 
 
-def _check_classes(runner: Any, teacher: Any) -> None:
-    ours = (getattr(runner.val_dataloader.dataset, 'metainfo', None) or {}).get('classes')
-    if ours and teacher.classes and tuple(ours) != teacher.classes:
-        raise W2SError(
-            f'{teacher.checkpoint} was trained on other classes, or in another order: teacher '
-            f'{teacher.classes}, student {tuple(ours)}. Choose a teacher trained on the same '
-            f'classes.'
-        )
-
-
 def say(line: str) -> None:
     """Print progress to stderr, as stdout may be piped."""
     from mmengine.dist import is_main_process
 
     if is_main_process():
         print(line, file=sys.stderr, flush=True)
-
-
-def _probe_of(student: Any) -> Any:
-    """The first probe that a distill head offers, None where none does."""
-    probes = (head.probe() for head in student.distill_heads)
-    return next((probe for probe in probes if probe is not None), None)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import torch
 from mmcv.cnn.utils import fuse_conv_bn
 from mmengine.config import Config
-from mmengine.hub import get_config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 from torch.utils._pytree import tree_leaves
@@ -124,21 +122,7 @@ class FrozenModel:
         config, setting = self.config, f'{self.setting}.config'
         if isinstance(config, dict):
             return Config(config if 'model' in config else {'model': config})
-        if '::' in config:
-            try:
-                read = get_config(config)
-            except (OSError, ValueError, ImportError) as error:
-                raise W2SError(
-                    f'{setting} not found: {config} ({str(error)[:120]}). Expected '
-                    f"'<package>::<path below its configs>'."
-                ) from error
-        elif Path(config).is_file():
-            read = read_config_file(config)
-        else:
-            raise W2SError(
-                f'{setting} not found: {config} (looked for {Path(config).absolute()}). Give a '
-                f"path, or a name such as 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'."
-            )
+        read = read_config_file(config, what=setting)
         if 'model' not in read:
             raise W2SError(
                 f'{setting} {config} has no `model` (it has {named(list(read))}). Give the whole '
