@@ -8,18 +8,21 @@ CURVE = [0.1, 0.22, 0.3]
 
 
 @pytest.mark.parametrize(
-    ('path', 'name'),
+    ('path', 'seed', 'name'),
     [
-        ('x/student_seed0', 'student'),
-        ('x/student_12', 'student'),
-        ('x/student-seed-3', 'student'),
-        ('x/student/seed0', 'student'),
-        ('x/student/0', 'student'),
-        ('x/ours', 'ours'),
+        ('x/student_seed0', 0, 'student'),
+        ('x/student_12', 12, 'student'),
+        ('x/student-seed-3', 3, 'student'),
+        ('x/student/seed0', 0, 'student'),
+        ('x/student/0', 0, 'student'),
+        ('x/student1', 1, 'student'),
+        ('x/ours', 0, 'ours'),
+        ('x/retinanet_r50', 0, 'retinanet_r50'),
+        ('x/ours_7', None, 'ours_7'),
     ],
 )
-def test_runs_that_differ_in_their_seed_alone_are_one_variant(path, name):
-    assert variant_name(path) == name
+def test_runs_that_differ_in_their_seed_alone_are_one_variant(path, seed, name):
+    assert variant_name(path, seed) == name
 
 
 def test_variants_and_targets_come_from_the_runs(write_run):

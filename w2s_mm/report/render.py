@@ -27,6 +27,8 @@ _PLACE = re.compile(
     re.DOTALL,
 )
 
+_HEADING = re.compile('^#+(?= )', re.MULTILINE)
+
 _STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
@@ -116,6 +118,8 @@ def page_groups(text: str) -> list[str]:
 def filled_page(text: str, archive: Archive, stem: str) -> str:
     """The text of a Markdown page with the reports of a study's file in their places.
 
+    The title of a report is one level below the heading above it.
+
     Args:
         text: Of the page.
         archive: The study's file.
@@ -127,7 +131,9 @@ def filled_page(text: str, archive: Archive, stem: str) -> str:
         nonlocal explained
         page = build_page(archive.study(match['group']), explained=not explained)
         explained = True  # once a page
-        inside = as_markdown(page, 2, _prefix(stem, match['group']))
+        above = _HEADING.findall(text, 0, match.start())
+        level = len(above[-1]) + 1 if above else 1
+        inside = as_markdown(page, level, _prefix(stem, match['group']))
         return f'{match["begin"]}\n{inside}\n{match["end"]}'
 
     return _PLACE.sub(report, text)

@@ -14,7 +14,6 @@ from w2s_mm.utils.run_files import TIME_TO_TARGET
 from .comparison import Comparison, compare
 from .runs import Clock, Run, load_run
 
-_SEED = re.compile(r'[_-]?(?:seed)?[_-]?\d+$')
 _STEP = re.compile(r'(iter|epoch)_(\d+)$')
 _START = (('initial_weights', 'the initial weights'), ('batches', 'the first batches'))
 
@@ -122,10 +121,13 @@ def gather(
     """
     by_name: dict[str, list[Run]] = {}
     for path in run_dirs:
-        by_name.setdefault(variant_name(path), []).append(load_run(path))
+        run = load_run(path)
+        by_name.setdefault(variant_name(path, run.seed), []).append(run)
     baselines = [load_run(path) for path in baseline_dirs]
     variants = [Variant(name, runs) for name, runs in by_name.items()]
-    baseline = Variant(variant_name(baseline_dirs[0]), baselines) if baselines else None
+    baseline = None
+    if baselines:
+        baseline = Variant(variant_name(baseline_dirs[0], baselines[0].seed), baselines)
     runs = [run for variant in variants for run in variant.runs]
     return make_study(variants, baseline, taus, _teacher_runs(runs, teacher_dirs))
 
@@ -144,22 +146,26 @@ def make_study(
     runs = [run for variant in variants for run in variant.runs]
     taus = list(taus) or list(dict.fromkeys(tau for run in runs for tau in run.thresholds))
     notes = []
-    if baseline:
-        notes = [note for each in variants for note in check_same_start(each.runs, baseline.runs)]
-    return Study(variants, baseline, taus, teachers, list(dict.fromkeys(notes)))
+    unchecked = check_same_start(runs, baseline.runs if baseline else [])
+    if unchecked:
+        notes = [
+            f'Equal initial weights and data order could not be checked by fingerprints for seed '
+            f'{", ".join(unchecked)} (the runs have none).'
+        ]
+    return Study(variants, baseline, taus, teachers, notes)
 
 
-def variant_name(path: str | Path) -> str:
-    """Name of a work directory without its seed, or of its parent if nothing else is left."""
+def variant_name(path: str | Path, seed: int | None) -> str:
+    """Name of a work directory without the seed, or of its parent if nothing else is left."""
     path = Path(path).absolute()
-    return _SEED.sub('', path.name) or path.parent.name
+    return re.sub(rf'[_-]?(?:seed)?[_-]?(?<!\d){seed}$', '', path.name) or path.parent.name
 
 
 def check_same_start(runs: Sequence[Run], baselines: Sequence[Run]) -> list[str]:
     """Check that both runs of each pair began with the same weights and received the same batches.
 
     Returns:
-        Notes on what could not be checked.
+        Seeds of the pairs that could not be checked.
 
     Raises:
         W2SError: A pair differs; the message says which one and in what.
@@ -170,12 +176,7 @@ def check_same_start(runs: Sequence[Run], baselines: Sequence[Run]) -> list[str]
         if base.record and ours.record:
             check_records(base.record, ours.record, base.path, ours.path)
     unknown = [str(ours.seed) for base, ours in pairs if not (_complete(base) and _complete(ours))]
-    if not unknown:
-        return []
-    return [
-        f'Equal initial weights and data order could not be checked by fingerprints for seed '
-        f'{", ".join(dict.fromkeys(unknown))} (the runs have none).'
-    ]
+    return list(dict.fromkeys(unknown))
 
 
 def _complete(run: Run) -> bool:
