@@ -8,10 +8,12 @@ from pathlib import Path
 
 import torch
 from mmengine.dist import is_main_process
+from mmengine.runner import Runner
 from torch.nn.parallel import DistributedDataParallel
 
-from tests.hooks.toy import make_config, run
+from tests.hooks.toy import make_config
 from w2s_mm.commands.cli import leave_processes, prepare_cpu_processes
+from w2s_mm.utils.mm import unwrapped
 
 HEADS = [dict(type='ToyDistillHead'), dict(type='ToyFeatureHead', weight=0.5)]
 
@@ -28,14 +30,16 @@ def train(folder: Path, processes: int) -> None:
         schedule=dict(unit='training', lambda_max=1.0, warmup=0.1, hold=0.9, decay=0.0),
         launcher='pytorch',
         model=dict(distill_head=HEADS),
-        randomness=dict(seed=5, diff_rank_seed=processes > 1),
     )
     config.train_dataloader.batch_size = 6 // processes
     config.train_dataloader.dataset.augment = False
     prepare_cpu_processes(config)
-    runner = run(config)
+    runner = Runner.from_cfg(config)
+    model = unwrapped(runner.model)
+    if not is_main_process():  # adapters start alike all the same
+        model.distill_heads[1].project.weight.data.add_(1.0)
+    runner.train()
     if is_main_process():
-        model = runner.model.module if hasattr(runner.model, 'module') else runner.model
         torch.save(model.state_dict(), folder / f'weights{processes}.pth')
 
 
