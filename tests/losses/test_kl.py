@@ -1,141 +1,77 @@
-"""Equation (3), the temperature KL; in float64 where a number is compared."""
-
-import math
+"""KL divergence of softmax outputs, in float64 where a number is compared."""
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.autograd import gradcheck
 
-from w2s_mm.losses.kl import full_precision, temperature_kl
+from tests.losses.references import kl_rows, randn
+from w2s_mm.losses import KLDistillLoss, softmax_kl
 
-TEMPERATURES = (0.5, 1.0, 2.0, 6.0)
-
-
-def randn(seed, size=(5, 4), scale=2.0):
-    generator = torch.Generator().manual_seed(seed)
-    return scale * torch.randn(size, generator=generator, dtype=torch.float64)
+BOTH = pytest.mark.parametrize('reverse', [False, True])
 
 
-def softmax(row, T):
-    powers = [math.exp(z / T) for z in row]
-    return [power / sum(powers) for power in powers]
-
-
-def kl(ours, theirs, T):
-    """T^2 KL(theirs || ours) of one row, from the definition."""
-    q, p = softmax(ours, T), softmax(theirs, T)
-    return T**2 * sum(b * math.log(b / a) for a, b in zip(q, p, strict=True))
-
-
-@pytest.mark.parametrize('T', TEMPERATURES)
-def test_equals_the_definition_row_by_row(T):
-    student, teacher = randn(0), randn(1)
-    expected = [kl(s, t, T) for s, t in zip(student.tolist(), teacher.tolist(), strict=True)]
-    found = temperature_kl(student, teacher, T)
+@BOTH
+def test_equals_the_definition_row_by_row(reverse):
+    pred, target = randn(0), randn(1)
+    pair = (target, pred) if reverse else (pred, target)
+    expected = torch.from_numpy(kl_rows(*(side.numpy() for side in pair)))
+    found = softmax_kl(pred, target, reverse)
     assert found.shape == (5,)
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
+    torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize('T', TEMPERATURES)
-def test_equals_torchs_kl_div_of_probabilities(T):
-    student, teacher = randn(0), randn(1)
-    inputs, target = (student / T).softmax(-1).log(), (teacher / T).softmax(-1)
-    expected = T**2 * F.kl_div(inputs, target, reduction='batchmean') * len(student)
-    torch.testing.assert_close(temperature_kl(student, teacher, T).sum(), expected)
+def test_equals_torchs_kl_div_of_probabilities():
+    pred, target = randn(0), randn(1)
+    expected = F.kl_div(pred.softmax(-1).log(), target.softmax(-1), reduction='batchmean')
+    torch.testing.assert_close(KLDistillLoss()(pred, target), expected)
 
 
-@pytest.mark.parametrize('reverse', [False, True])
-@pytest.mark.parametrize('T', TEMPERATURES)
-def test_zero_where_student_equals_teacher_up_to_a_constant(T, reverse):
-    teacher = randn(1)
-    shift = randn(2, size=(5, 1), scale=10.0)
-    for student in (teacher.clone(), teacher + shift):
-        student.requires_grad_()
-        loss = temperature_kl(student, teacher, T, reverse)
-        loss.sum().backward()
-        torch.testing.assert_close(loss, torch.zeros_like(loss), rtol=0, atol=1e-12)
-        torch.testing.assert_close(student.grad, torch.zeros_like(teacher), rtol=0, atol=1e-12)
-    apart = temperature_kl(teacher + randn(3, scale=0.1), teacher, T, reverse)
-    assert (apart > 0).all()
+@BOTH
+def test_a_constant_added_to_a_row_changes_nothing(reverse):
+    pred, target, shift = randn(0), randn(1), randn(2, size=(5, 1), scale=10.0)
+    expected = softmax_kl(pred, target, reverse)
+    torch.testing.assert_close(softmax_kl(pred + shift, target, reverse), expected)
+    torch.testing.assert_close(softmax_kl(pred, target + shift, reverse), expected)
+    same = softmax_kl(target + shift, target, reverse)
+    torch.testing.assert_close(same, torch.zeros_like(same), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize('T', TEMPERATURES)
-def test_gradient_is_t_times_the_difference_of_the_probabilities(T):
-    student, teacher = randn(0).requires_grad_(), randn(1)
+@BOTH
+def test_classes_may_change_places(reverse):
+    pred, target, order = randn(0), randn(1), torch.tensor([2, 0, 3, 1])
+    torch.testing.assert_close(
+        softmax_kl(pred[:, order], target[:, order], reverse), softmax_kl(pred, target, reverse)
+    )
+
+
+def test_gradient_is_the_difference_of_the_probabilities():
+    pred, target = randn(0).requires_grad_(), randn(1)
     rows = torch.arange(1.0, 6.0, dtype=torch.float64)  # each row its own factor
-    (rows * temperature_kl(student, teacher, T)).sum().backward()
-    difference = (student.detach() / T).softmax(-1) - (teacher / T).softmax(-1)
-    torch.testing.assert_close(student.grad, rows[:, None] * T * difference)
+    (rows * softmax_kl(pred, target)).sum().backward()
+    difference = pred.detach().softmax(-1) - target.softmax(-1)
+    torch.testing.assert_close(pred.grad, rows[:, None] * difference)
 
 
-@pytest.mark.parametrize('reverse', [False, True])
-@pytest.mark.parametrize('T', TEMPERATURES)
-def test_gradcheck(T, reverse):
-    teacher = randn(1)
-    assert gradcheck(lambda s: temperature_kl(s, teacher, T, reverse), randn(0).requires_grad_())
+def test_gradient_of_the_reverse_is_centred_on_the_divergence():
+    """With q of the student and p of the teacher: q_i * (log(q_i / p_i) - KL(q || p))."""
+    pred, target = randn(0).requires_grad_(), randn(1)
+    rows = softmax_kl(pred, target, reverse=True)
+    rows.sum().backward()
+    q, p = pred.detach().softmax(-1), target.softmax(-1)
+    torch.testing.assert_close(pred.grad, q * ((q / p).log() - rows.detach()[:, None]))
 
 
-def test_t_squared_keeps_the_size_of_the_gradient_as_t_grows():
-    """Its limit is the difference of the centred logits over the number of classes."""
-    student, teacher = randn(0), randn(1)
-    centred = [z - z.mean(-1, keepdim=True) for z in (student, teacher)]
-    limit = (centred[0] - centred[1]) / student.shape[-1]
-    away = []
-    for T in (10.0, 100.0, 1000.0):
-        leaf = student.clone().requires_grad_()
-        temperature_kl(leaf, teacher, T).sum().backward()
-        away.append((leaf.grad - limit).abs().max().item())
-    assert away[0] > 5 * away[1] > 25 * away[2]  # nearer with every factor of ten
-    assert away[2] < 0.01 * limit.abs().max()
+def test_reverse_is_the_other_direction():
+    pred, target = randn(0), randn(1)
+    reverse = softmax_kl(pred, target, reverse=True)
+    torch.testing.assert_close(reverse, softmax_kl(target, pred))
+    assert ((reverse - softmax_kl(pred, target)).abs() > 1e-3).any()
 
 
-@pytest.mark.parametrize('T', TEMPERATURES)
-def test_reverse_is_the_other_direction(T):
-    student, teacher = randn(0), randn(1)
-    reverse = temperature_kl(student, teacher, T, reverse=True)
-    torch.testing.assert_close(reverse, temperature_kl(teacher, student, T))
-    assert ((reverse - temperature_kl(student, teacher, T)).abs() > 1e-3).any()
-
-
-@pytest.mark.parametrize('reverse', [False, True])
-def test_teacher_takes_no_gradient(reverse):
-    student, teacher = randn(0).requires_grad_(), randn(1).requires_grad_()
-    temperature_kl(student, teacher, 2.0, reverse).sum().backward()
-    assert teacher.grad is None
-    assert student.grad.any()
-
-
-@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize('reverse', [False, True])
-def test_half_precision_is_computed_in_float32(dtype, reverse):
-    student, teacher = randn(0).to(dtype), randn(1).to(dtype)
-    loss = temperature_kl(student, teacher, 2.0, reverse)
-    assert loss.dtype == torch.float32
-    expected = temperature_kl(student.float(), teacher.float(), 2.0, reverse)
-    torch.testing.assert_close(loss, expected, rtol=0, atol=0)
-
-
-def test_extreme_logits_stay_finite():
-    student = torch.tensor([[1e4, 0.0, -1e4]], requires_grad=True)
-    for reverse in (False, True):
-        loss = temperature_kl(student, torch.tensor([[-1e4, 0.0, 1e4]]), 2.0, reverse)
-        loss.sum().backward()
-        assert loss.item() == pytest.approx(4 * 2e4 / 2)
-        assert student.grad.isfinite().all()
-
-
-def test_no_rows_give_no_numbers():
-    student = torch.randn(0, 4, requires_grad=True)
-    loss = temperature_kl(student, torch.randn(0, 4), 2.0)
-    assert loss.shape == (0,)
-    assert loss.sum().item() == 0
+@BOTH
+def test_extreme_logits_stay_finite(reverse):
+    pred = torch.tensor([[1e4, 0.0, -1e4]], requires_grad=True)
+    loss = softmax_kl(pred, torch.tensor([[-1e4, 0.0, 1e4]]), reverse)
     loss.sum().backward()
-
-
-def test_full_precision_touches_only_the_half_precisions():
-    for dtype in (torch.float16, torch.bfloat16):
-        assert full_precision(torch.zeros(2, dtype=dtype)).dtype == torch.float32
-    for dtype in (torch.float32, torch.float64):
-        x = torch.zeros(2, dtype=dtype)
-        assert full_precision(x) is x
+    assert loss.item() == pytest.approx(2e4)
+    assert pred.grad.isfinite().all()

@@ -42,7 +42,7 @@ def check_dense(ours: Any, theirs: Any, box_form: BoxForm | None, names: Sequenc
     """Refuse heads whose classes, priors or boxes cannot be compared.
 
     Args:
-        ours: The student's head.
+        ours: The student's head, or None where the detector has none.
         theirs: The teacher's head, or None.
         box_form: What boxes are compared as; None for no box term.
         names: What to call student and teacher.
@@ -68,14 +68,14 @@ def check_dense(ours: Any, theirs: Any, box_form: BoxForm | None, names: Sequenc
             )
     if not ours.use_sigmoid_cls:
         raise W2SError(
-            'Focal-logit distillation compares sigmoid class scores, and these heads use softmax. '
-            'Choose heads whose loss_cls has use_sigmoid=True.'
+            'Dense heads are compared by sigmoid class scores, and these heads use softmax. Choose '
+            'heads whose loss_cls has use_sigmoid=True.'
         )
     if box_form is not None:
         codes = box_code(ours), box_code(theirs)
         if box_form == 'encoded' and not codes[0].compares_with(codes[1]):
             raise W2SError(
-                f'The box coder of teacher and student differ: teacher '
+                f'The box coders of teacher and student differ: teacher '
                 f'{described(theirs.bbox_coder)}, student {described(ours.bbox_coder)}. Choose a '
                 f'teacher whose head agrees with the student, or compare decoded boxes: '
                 f"model.distill_head.box_form='corners' with loss_bbox.type='mmdet.GIoULoss'."
@@ -91,7 +91,7 @@ def _facts(ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
     yield 'strides', found, expected
     found, expected = (generator.num_base_priors for generator in generators)
     yield 'priors a place', found, expected
-    # Four places of each level show base anchors, offsets and order.
+    # The first place of each level and one anchor of the next show base anchors, offset and order.
     sizes = [(2, 2)] * len(ours.prior_generator.strides)
     grids = [generator.grid_priors(sizes, device='cpu') for generator in generators]
     for level, pair in enumerate(zip(*grids, strict=True)):

@@ -132,7 +132,7 @@ class RoIDistillHead(DistillHead):
                 )
             if self.loss_bbox is not None and not comparable(head.bbox_coder, other.bbox_coder):
                 raise W2SError(
-                    f'The box coder of teacher and student differ: teacher '
+                    f'The box coders of teacher and student differ: teacher '
                     f'{described(other.bbox_coder)}, student {described(head.bbox_coder)}. Choose '
                     f"a teacher with the student's kind of box coder."
                 )
@@ -154,7 +154,7 @@ class RoIDistillHead(DistillHead):
         heads = _heads(model)
         stages = []
         for index, stage in enumerate(_stages(student)):
-            if not tape[stage.head]:
+            if index and not tape[stage.head]:
                 break  # no proposals were left for this stage
             rois, _ = _last_pass(tape, stage)
             which = min(index, len(heads) - 1)
@@ -179,13 +179,13 @@ class RoIDistillHead(DistillHead):
                 rois, given = _last_pass(tape, stage)
                 ours = RoIOutput(given[0], given[1], head)
                 theirs = answer.stages[index]
-                if self._takes_labels:
+                if self._takes_labels and len(rois):  # MMDetection computes no loss of no RoIs
                     labels = tape.last(_loss_tap(stage)).args[1]
             else:  # zero, and the other ranks are still told how many RoIs this one had
                 ours = theirs = _nothing(head, answer.stages[0].logits)
                 rois = ours.logits.new_zeros(0, 5)
-                if self._takes_labels:
-                    labels = torch.zeros(0, dtype=torch.long, device=rois.device)
+            if self._takes_labels and labels is None:
+                labels = torch.zeros(0, dtype=torch.long, device=rois.device)
             found = self._compare(rois, ours, theirs, labels, temperature)
             terms.update({prefix + name: stage.weight * term for name, term in found.items()})
         if self.loss_rpn is not None:
@@ -285,11 +285,14 @@ class RoIProbe:
 def _last_pass(tape: Tape, stage: Stage) -> tuple[Tensor, Any]:
     """RoIs of a stage, and what its head gave for them.
 
-    A sampler may have run both before, on its candidates (OHEM); a mask head that shares the
-    extractor runs it after.
+    A sampler may have run both before, on its candidates (OHEM), and a head may pool twice (Double
+    Head). A mask head that shares the extractor runs it after, on the RoIs that have an object; if
+    those are as many, they are the same.
     """
     output = tape.last(stage.head).output
-    return tape[stage.extractor][len(tape[stage.head]) - 1].args[1], output
+    tape.last(stage.extractor)  # raises where nothing was recorded
+    pooled_rois = (call.args[1] for call in reversed(tape[stage.extractor]))
+    return next(rois for rois in pooled_rois if len(rois) == len(output[0])), output
 
 
 def _is_cascade(model: Any) -> bool:
@@ -366,12 +369,12 @@ def _check_two_stage(model: Any, with_boxes: bool) -> None:
                 f"{name}'s {type(head).__name__} gives no box deltas (DeltaXYWHBBoxCoder). Leave "
                 f'boxes alone with model.distill_head.loss_bbox=None.'
             )
-        pooled = tuple(model.get_submodule(stage.extractor).roi_layers[0].output_size)
+        size = tuple(model.get_submodule(stage.extractor).roi_layers[0].output_size)
         wanted = to_2tuple(head.roi_feat_size)
         averages = getattr(head, 'with_avg_pool', False)
-        if not (model.roi_head.with_shared_head or averages or pooled == wanted):
+        if not (model.roi_head.with_shared_head or averages or size == wanted):
             raise W2SError(
-                f"{name}'s RoI extractor gives {pooled[0]} x {pooled[1]} and its bbox_head expects "
+                f"{name}'s RoI extractor gives {size[0]} x {size[1]} and its bbox_head expects "
                 f'{wanted[0]} x {wanted[1]}: they do not fit each other. Use the config that the '
                 f'checkpoint was trained with.'
             )

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
-from .kl import check_loss_weight
-from .reduction import reduced
+from .reduction import check_loss_weight, reduced
 
 
 @MODELS.register_module()

@@ -6,10 +6,9 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
-from .reduction import reduced
+from .reduction import check_loss_weight, reduced
 
 
 def softmax_kl(pred: Tensor, target: Tensor, reverse: bool = False) -> Tensor:
@@ -74,13 +73,3 @@ class KLDistillLoss(nn.Module):
         """
         rows = softmax_kl(pred, target, self.reverse)
         return self.loss_weight * reduced(rows, weight, avg_factor)
-
-
-def check_loss_weight(loss_weight: float) -> None:
-    """Refuse a negative weight of a loss.
-
-    Raises:
-        W2SError: It is negative or NaN.
-    """
-    if not loss_weight >= 0:
-        raise W2SError(f'loss_weight is {loss_weight}; expected a number of at least 0.')
