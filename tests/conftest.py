@@ -275,6 +275,10 @@ TWO_STAGE = {
             **FASTER_RCNN['train_cfg'],
             'rcnn': dict(**sampled(0.5, 16, add_gt=True), mask_size=14),
         },
+        'test_cfg': {
+            **FASTER_RCNN['test_cfg'],
+            'rcnn': dict(**FASTER_RCNN['test_cfg']['rcnn'], mask_thr_binary=0.5),
+        },
     },
     'CascadeRCNN': {
         **FASTER_RCNN,

@@ -1,4 +1,4 @@
-"""Boxes as each dense head writes them, against what MMDetection itself reads in them."""
+"""Boxes as each dense head writes them, compared with what MMDetection itself decodes."""
 
 import math
 
@@ -12,7 +12,7 @@ from mmdet.models.task_modules.coders import (
 )
 from mmengine.config import ConfigDict
 
-from w2s_mm.detection import BoxDistillLoss
+from tests.detection.boxes import random_boxes
 from w2s_mm.detection.box_codes import box_code, comparable, described, rescaled
 from w2s_mm.detection.dense import _priors_and_strides, check_dense, flatten
 from w2s_mm.utils.errors import W2SError
@@ -91,7 +91,7 @@ def test_encoded_numbers_have_a_scale_near_one(make_model, images, case):
 
 
 @pytest.mark.parametrize('norm_on_bbox', [True, False])
-def test_fcos_says_the_same_in_training_and_in_evaluation(make_model, images, norm_on_bbox):
+def test_fcos_gives_the_same_in_training_and_in_evaluation(make_model, images, norm_on_bbox):
     model = make_model('FCOS', {'bbox_head.norm_on_bbox': norm_on_bbox})
     head = model.bbox_head
     raw, encoded, corners = [], [], []
@@ -193,7 +193,7 @@ def test_heads_whose_outputs_mean_something_else_are_refused_with_the_reason(bui
     arguments, reason = REFUSED[kind]
     head = build({'type': kind, **arguments})
     with pytest.raises(W2SError, match=reason) as refused:
-        check_dense(head, head, BoxDistillLoss(), ['student', 'teacher'])
+        check_dense(head, head, 'encoded', ['student', 'teacher'])
     assert kind in str(refused.value)
     if reason == 'not known here':
         assert 'model.distill_head.loss_bbox=None' in str(refused.value)
@@ -224,16 +224,9 @@ def test_comparable_where_the_scales_can_be_brought_together(ours, theirs, expec
     assert comparable(theirs, ours) is expected
 
 
-def boxes(seed):
-    generator = torch.Generator().manual_seed(seed)
-    corner = 40 * torch.rand(20, 2, generator=generator, dtype=torch.float64)
-    size = 5 + 30 * torch.rand(20, 2, generator=generator, dtype=torch.float64)
-    return torch.cat([corner, corner + size], 1)
-
-
 @pytest.mark.parametrize('theirs', [OTHER_STDS, OTHER_MEANS, OTHER_BOTH])
 def test_rescaled_deltas_name_the_same_box(theirs):
-    rois, targets = boxes(0), boxes(1)
+    rois, targets = random_boxes(0), random_boxes(1)
     given = theirs.encode(rois, targets)
     found = rescaled(given, theirs, DELTAS)
     torch.testing.assert_close(found, DELTAS.encode(rois, targets))

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
+from tests.detection.boxes import decode, giou, sigmoid
 from w2s_mm.core.tape import record
 from w2s_mm.detection import DenseDistillHead
 from w2s_mm.detection.dense import DenseAnswer
@@ -27,10 +28,6 @@ def distill(student, batch, temperature=2.0):
     images = student.teacher.see(student, *batch)
     theirs = maps_of(student.teacher.model, images)
     return losses['loss_distill_cls'], losses.get('loss_distill_bbox'), ours, theirs
-
-
-def sigmoid(x):
-    return 1 / (1 + math.exp(-x))
 
 
 def priors(maps):
@@ -58,25 +55,6 @@ def anchor_box(head, place):
     height, width = side * math.sqrt(ratio), side / math.sqrt(ratio)
     return [x * stride - width / 2, y * stride - height / 2,
             x * stride + width / 2, y * stride + height / 2]  # fmt: skip
-
-
-def decode(box, delta, stds):
-    dx, dy, dw, dh = (d * s for d, s in zip(delta, stds, strict=True))
-    limit = abs(math.log(16 / 1000))
-    dw, dh = (min(max(d, -limit), limit) for d in (dw, dh))
-    width, height = box[2] - box[0], box[3] - box[1]
-    cx, cy = (box[0] + box[2]) / 2 + dx * width, (box[1] + box[3]) / 2 + dy * height
-    width, height = width * math.exp(dw), height * math.exp(dh)
-    return [cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2]
-
-
-def giou(a, b):
-    overlap = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(
-        0.0, min(a[3], b[3]) - max(a[1], b[1])
-    )
-    union = sum((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b)) - overlap
-    hull = (max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1]))
-    return overlap / union - (hull - union) / hull
 
 
 def written_out(student, ours, theirs, T, focal, threshold, mode):
@@ -132,8 +110,8 @@ def test_same_priors_as_mmdetections_own_prediction(make_student, make_batch):
     """Teacher boxes compared are those that MMDetection's predict keeps at the threshold."""
     student = make_student(box='giou')
     compared = []
-    student.distill_head.loss_bbox.register_forward_pre_hook(
-        lambda _, args: compared.append((args[1], args[2]))
+    student.distill_heads[0].loss_bbox.register_forward_pre_hook(
+        lambda _, args: compared.append((args[1], args[2][:, 0]))
     )
     batch = make_batch(student)
     *_, theirs = distill(student, batch)
@@ -173,15 +151,6 @@ def test_flattening_is_mmdetections(make_student, make_batch):
     for side, channels in zip(maps, (C, 4), strict=True):
         own = [m.permute(0, 2, 3, 1).reshape(2, -1, channels) for m in side]
         assert torch.equal(flatten(side, channels), torch.cat(own, 1).reshape(-1, channels))
-
-
-def test_equal_heads_give_zero(make_student, make_teacher, make_batch):
-    arguments = make_teacher()
-    student = make_student(teacher=arguments).eval()
-    student.load_state_dict(torch.load(arguments['checkpoint'])['state_dict'])
-    cls, bbox, *_ = distill(student, make_batch(student))
-    assert cls.item() == pytest.approx(0, abs=1e-6)
-    assert bbox.item() == pytest.approx(0, abs=1e-5)
 
 
 @pytest.mark.parametrize('mode', ['l1', 'giou'])
@@ -297,7 +266,7 @@ def test_deltas_of_another_normalisation_are_converted(
     """What is compared is the teacher's box as the student's coder would encode it."""
     student = make_student(teacher=make_teacher(changes))
     sides = []
-    student.distill_head.loss_bbox.register_forward_pre_hook(lambda _, args: sides.append(args))
+    student.distill_heads[0].loss_bbox.register_forward_pre_hook(lambda _, args: sides.append(args))
     *_, theirs = distill(student, make_batch(student))
     head = student.teacher.model.bbox_head
     anchors = torch.cat(
@@ -326,7 +295,7 @@ TBLR = {
 
 def test_other_box_coder_is_refused_for_deltas(make_student, make_teacher):
     message = refusal(make_student, make_teacher, TBLR)
-    for part in ('box coder', 'TBLRBBoxCoder', 'DeltaXYWHBBoxCoder', "mode='giou'"):
+    for part in ('box coder', 'TBLRBBoxCoder', 'DeltaXYWHBBoxCoder', "box_form='corners'"):
         assert part in message
 
 
@@ -336,11 +305,11 @@ def test_other_box_coder_is_refused_for_deltas(make_student, make_teacher):
     ids=['stds', 'means'],
 )
 def test_giou_decodes_each_side_with_its_own_coder(make_student, make_teacher, make_batch, changes):
-    """The same network under another coder says other boxes: giou has to see the difference."""
+    """The same numbers under another coder are other boxes."""
     student = make_student(teacher=make_teacher(changes), box='giou')
     batch = make_batch(student)
     sides = []
-    student.distill_head.loss_bbox.register_forward_pre_hook(lambda _, args: sides.append(args))
+    student.distill_heads[0].loss_bbox.register_forward_pre_hook(lambda _, args: sides.append(args))
     *_, ours, theirs = distill(student, batch)
     compared, teacher_boxes = sides[0][:2]
     head = student.teacher.model.bbox_head
@@ -401,7 +370,7 @@ def test_maps_of_another_shape_are_refused(make_student, make_batch):
     output = tape['bbox_head'][-1].output[:2]
     smaller = DenseAnswer(*([m[..., :-1] for m in side] for side in output), head=None)
     with pytest.raises(W2SError, match=r'teacher .*8, 7.*student .*8, 8'):
-        student.distill_head.loss(student, tape, smaller, 2.0)
+        student.distill_heads[0].loss(student, tape, smaller, 2.0)
 
 
 def test_head_adds_nothing_to_a_checkpoint():
@@ -409,7 +378,7 @@ def test_head_adds_nothing_to_a_checkpoint():
         {
             'type': 'DenseDistillHead',
             'loss_cls': {'type': 'FocalLogitDistillLoss'},
-            'loss_bbox': {'type': 'BoxDistillLoss'},
+            'loss_bbox': {'type': 'mmdet.L1Loss'},
         }
     )
     assert isinstance(head, DenseDistillHead)

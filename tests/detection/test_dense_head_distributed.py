@@ -30,6 +30,7 @@ def work(rank: int, folder: Path, student, inputs, samples) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('box', ['l1', 'giou'])
 def test_two_processes_have_the_gradient_of_one(make_student, make_batch, tmp_path, box):
     student = make_student(box=box).eval()

@@ -53,6 +53,7 @@ def make_settled(detector, make_rcnn_student, save_teacher, make_batch):
     return settled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('family', ['FasterRCNN', 'CascadeRCNN'])
 @pytest.mark.parametrize('box', ['l1', 'giou'])
 def test_two_processes_have_the_gradient_of_one(make_settled, tmp_path, family, box):
@@ -72,6 +73,7 @@ def test_two_processes_have_the_gradient_of_one(make_settled, tmp_path, family, 
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_rank_that_ran_fewer_stages_waits_for_nobody(make_settled, tmp_path, monkeypatch):
     """One image has no proposals and no objects: its rank stops after the first stage."""
     student, inputs, samples = make_settled('CascadeRCNN', 'l1')
