@@ -62,7 +62,7 @@ def test_a_report_is_written_into_a_page(runs):
     report([*PAIR, '--save', 's.json.gz'])
     (runs / 'p.md').write_text('<!-- w2s report: main -->\n<!-- end of w2s report -->\n')
     report(['s.json.gz', '--page', 'p.md'])
-    assert '## AP50 20 reached 1.50x as fast' in (runs / 'p.md').read_text()
+    assert '# AP50 20 reached 1.50x as fast' in (runs / 'p.md').read_text()
     assert (runs / 'p_curves.png').is_file() and (runs / 'p_curves_0.3.png').is_file()
 
 

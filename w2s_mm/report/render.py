@@ -131,7 +131,7 @@ def filled_page(text: str, archive: Archive, stem: str) -> str:
         nonlocal explained
         page = build_page(archive.study(match['group']), explained=not explained)
         explained = True  # once a page
-        above = _HEADING.findall(text, 0, match.start())
+        above = _HEADING.findall(_PLACE.sub('', text[: match.start()]))  # not in other reports
         level = len(above[-1]) + 1 if above else 1
         inside = as_markdown(page, level, _prefix(stem, match['group']))
         return f'{match["begin"]}\n{inside}\n{match["end"]}'
