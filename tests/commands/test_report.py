@@ -73,9 +73,10 @@ def test_a_report_is_written_into_a_page(runs):
         (['ours', '--group', 'x'], 'need a study'),
         (['s.json.gz', '--baseline', 'base'], 'has its runs, baseline and targets'),
         (['s.json.gz', 'ours'], 'has its runs, baseline and targets'),
+        (['s.json.gz', '--page', 'nowhere.md'], r'No such file.*nowhere.md.*Check the paths'),
     ],
 )
-def test_options_that_do_not_fit_are_refused(runs, arguments, message):
+def test_mistakes_on_the_command_line_are_refused(runs, arguments, message):
     report([*PAIR, '--save', 's.json.gz'])
     with pytest.raises(W2SError, match=message):
         report(arguments)

@@ -31,9 +31,16 @@ def report(argv: Sequence[str] | None = None) -> None:
     """Print the tables; write and save what was asked for.
 
     Raises:
-        W2SError: Something cannot be read or compared.
+        W2SError: Something cannot be read, compared or written.
     """
     args = _arguments(argv)
+    try:
+        _report(args)
+    except OSError as error:
+        raise W2SError(f'{error}. Check the paths and their permissions.') from error
+
+
+def _report(args: argparse.Namespace) -> None:
     archive = read_archive(args.runs[0]) if args.runs[0].endswith(SUFFIX) else None
     if archive is None:
         if args.page or (args.group and not args.save):
