@@ -7,12 +7,11 @@ from typing import Any
 import torchvision
 from mmengine.registry import MODELS
 from mmpretrain.models import ImageClassifier
-from torch import Tensor, nn
+from torch import Tensor
 
 from w2s_mm.core.student import WeakToStrong
 from w2s_mm.utils.errors import W2SError
-
-PREFIX = 'backbone.'
+from w2s_mm.utils.state_dicts import drop_prefix
 
 
 @MODELS.register_module()
@@ -67,21 +66,8 @@ class TorchvisionClassifier(ImageClassifier):
             data_preprocessor=data_preprocessor,
         )
         self.head.num_classes = num_classes
-        self.register_state_dict_post_hook(_without_prefix)
-        self.register_load_state_dict_pre_hook(_with_prefix)
+        drop_prefix(self, 'backbone')
 
     def extract_feat(self, inputs: Tensor, stage: str = 'neck') -> tuple[Tensor]:
         """The logits (N, C): torchvision's models end with their classifier."""
         return (self.backbone(inputs),)
-
-
-def _without_prefix(
-    module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]
-) -> None:
-    for key in [key for key in state if key.startswith(prefix + PREFIX)]:
-        state[prefix + key.removeprefix(prefix + PREFIX)] = state.pop(key)
-
-
-def _with_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    for key in [key for key in state if key.startswith(prefix)]:
-        state[prefix + PREFIX + key.removeprefix(prefix)] = state.pop(key)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.state_dicts import leave_out
 
 from .probe import Probe
 from .registry import build_schedule, build_temperature
@@ -51,8 +52,7 @@ class DistillHead(nn.Module):
         self.temperature: TemperatureRamp | None = (
             None if temperature is None else build_temperature(temperature)
         )
-        self.register_state_dict_post_hook(_leave_out)
-        self.register_load_state_dict_pre_hook(_put_in)
+        leave_out(self)
 
     @abstractmethod
     def taps(self, student: nn.Module) -> tuple[str, ...]:
@@ -94,14 +94,3 @@ class DistillHead(nn.Module):
     def probe(self) -> Probe | None:
         """What a diagnosis may read, None where there is nothing."""
         return None
-
-
-def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
-    for key in [key for key in state if key.startswith(prefix)]:
-        del state[key]
-
-
-def _put_in(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Let a head keep its own values where a model's weights are loaded."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        state.setdefault(prefix + name, value)

@@ -9,16 +9,15 @@ from typing import Any
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from mmengine.registry import MODELS
-from torch import nn
 
 from w2s_mm.utils.checkpoint import load_checkpoint, load_weights
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.state_dicts import drop_prefix
 
 from .ddpm import DDPM
 from .diffusion import GaussianDiffusion, NoiseSchedule
 from .sampling import DIFFUSERS_SCHEDULES, ancestral_scheduler
 
-PREFIX = 'unet.'
 WEIGHTS = ('diffusion_pytorch_model.safetensors', 'diffusion_pytorch_model.bin')
 
 
@@ -103,8 +102,7 @@ class DiffusersDDPM(DDPM):
             data_preprocessor=data_preprocessor
             or {'type': 'mmengine.ImgDataPreprocessor', 'mean': [127.5], 'std': [127.5]},
         )
-        self.register_state_dict_post_hook(_without_prefix)
-        self.register_load_state_dict_pre_hook(_with_prefix)
+        drop_prefix(self, 'unet')
 
 
 def _find(folder: str | Path, part: str, *names: str) -> Path:
@@ -151,15 +149,3 @@ def _noise_schedule(folder: str) -> tuple[NoiseSchedule, int]:
         f'{scheduler.config.beta_start:g} to {scheduler.config.beta_end:g} in {steps} steps; '
         f"expected 'linear' with {0.1 / steps:g} to {20 / steps:g}, or 'squaredcos_cap_v2'."
     )
-
-
-def _without_prefix(
-    module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]
-) -> None:
-    for key in [key for key in state if key.startswith(prefix + PREFIX)]:
-        state[prefix + key.removeprefix(prefix + PREFIX)] = state.pop(key)
-
-
-def _with_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    for key in [key for key in state if key.startswith(prefix)]:
-        state[prefix + PREFIX + key.removeprefix(prefix)] = state.pop(key)
