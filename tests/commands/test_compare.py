@@ -60,6 +60,12 @@ def trained(monkeypatch):
     return asked
 
 
+@pytest.fixture
+def no_report(monkeypatch):
+    """The report, whose figures take a second, is left out."""
+    monkeypatch.setattr(command, 'write_report', lambda study, folder: folder / 'report.html')
+
+
 def leave(training):
     """What a run leaves behind."""
     name = training.name
@@ -94,13 +100,15 @@ def test_every_config_is_trained_with_every_seed_and_reported(configs, trained, 
     assert 'Median speedup 2.00x of 2 pairs' in shown and 'out/report.html' in shown
 
 
-def test_what_is_finished_is_not_trained_again(configs, trained):
+def test_what_is_finished_is_not_trained_again(configs, trained, no_report):
     compare(configs)
     compare([*configs[:-2], '2', '--work-dir', 'out'])
     assert [(each.name, each.seed) for each in trained[4:]] == [('base', 2), ('ours', 2)]
 
 
-def test_settings_of_the_teaching_reach_only_those_who_are_taught(configs, trained):
+def test_settings_of_the_distillation_reach_only_configs_with_a_teacher(
+    configs, trained, no_report
+):
     options = ['model.gamma=0.5', 'optim_wrapper.optimizer.lr=0.2']
     compare([*configs, '--cfg-options', *options])
     assert {each.name: each.options for each in trained} == {
@@ -114,11 +122,13 @@ def test_settings_of_the_teaching_reach_only_those_who_are_taught(configs, train
     [
         ('optim_wrapper.optimizer.lr=0.2', r'optimizer\.lr: 0\.1 there, 0\.2 now'),
         ('train_cfg.max_iters=100', r'max_iters: 80 there, 100 now'),
-        ('default_hooks.weak_to_strong.k=3', r'WeakToStrongHook\.k: None there, 3 now'),
+        ('default_hooks.weak_to_strong.x=3', r'WeakToStrongHook\.x: None there, 3 now'),
         ('model.teacher.checkpoint=weak2.pth', r"checkpoint: 'weak\.pth' there"),
     ],
 )
-def test_a_changed_config_in_an_old_work_dir_is_refused(configs, trained, change, message):
+def test_a_changed_config_in_an_old_work_dir_is_refused(
+    configs, trained, no_report, change, message
+):
     compare(configs)
     Path('weak2.pth').write_text('')
     with pytest.raises(W2SError, match=rf'{message}[\s\S]*another --work-dir'):
@@ -197,6 +207,7 @@ default_hooks = dict(time_to_target=dict(thresholds=[1]))
 """
 
 
+@pytest.mark.slow
 def test_a_real_pair_of_classifiers(tmp_path, monkeypatch):
     import torch
     from mmengine.registry import MODELS, DefaultScope

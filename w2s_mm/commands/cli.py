@@ -59,12 +59,16 @@ def read_config(args: argparse.Namespace) -> Any:
     """The config that the arguments of :func:`config_parser` ask for.
 
     Raises:
-        W2SError: There is no such file, or something that it needs is missing.
+        W2SError: There is no such file, something that it needs is missing, or it has settings of
+            an earlier version.
     """
+    from .old_settings import refuse_old_settings
+
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_checked(args.config)
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options)
+    refuse_old_settings(cfg, args.config)
     prepare_cpu_processes(cfg)
     if args.work_dir or not cfg.get('work_dir'):
         cfg.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
@@ -82,10 +86,15 @@ def read_checked(name: str) -> Any:
 
     from w2s_mm.utils.mm import read_config_file
 
+    from .old_settings import explain_missing_base
+
     try:
         cfg = read_config_file(name, import_custom_modules=False)
     except ImportError:  # of a package whose config it inherits
         check_environment(BY_TASK)
+        raise
+    except AttributeError as error:
+        explain_missing_base(error, name)
         raise
     custom = cfg.get('custom_imports') or {}
     names = custom.get('imports') or ()

@@ -148,6 +148,7 @@ def _check_arguments(
 
 def _read(config: str, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
     """A config and the options for it, after every check that can be made before training."""
+    from .old_settings import refuse_old_settings
     from .preflight import check_data
 
     given = {'config': config, 'work_dir': None, 'launcher': 'none', 'local_rank': 0}
@@ -155,6 +156,7 @@ def _read(config: str, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
     if (cfg.get('model') or {}).get('teacher') is None:
         options = {k: value for k, value in options.items() if not k.startswith(_DISTILLATION)}
     cfg.merge_from_dict(options)
+    refuse_old_settings(cfg, config)
     check_data(cfg, ('train', 'val'))
     _check_teacher(cfg, config)
     return cfg, options_of(options)
