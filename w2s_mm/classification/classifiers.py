@@ -21,7 +21,7 @@ class W2SImageClassifier(WeakToStrong, ImageClassifier):
 
 @MODELS.register_module()
 class TorchvisionClassifier(ImageClassifier):
-    """A classifier of torchvision, for use as a teacher or in ``tools/test.py``.
+    """A classifier of torchvision, for use as a teacher or in ``w2s test``.
 
     Its state dict has torchvision's own keys, so that torchvision's checkpoints load as they are.
 

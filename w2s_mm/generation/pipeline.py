@@ -114,7 +114,7 @@ def _find(folder: str | Path, part: str, *names: str) -> Path:
     raise W2SError(
         f'{folder} is no pipeline folder of diffusers: it has no {part}/{names[0]} (looked for '
         f'{places[0].absolute()}). Expected what DDPMPipeline.save_pretrained or '
-        f'tools/export_ddpm.py writes.'
+        f'`w2s export-ddpm` writes.'
     )
 
 
