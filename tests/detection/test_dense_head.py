@@ -383,3 +383,58 @@ def test_head_adds_nothing_to_a_checkpoint():
     )
     assert isinstance(head, DenseDistillHead)
     assert not head.state_dict() and not list(head.parameters()) and not list(head.buffers())
+
+
+TWO_HEADS = [
+    {'type': 'DenseDistillHead', 'score_thr': 0.2, 'loss_bbox': {'type': 'mmdet.L1Loss'}},
+    {
+        'type': 'DenseDistillHead',
+        'score_thr': 0.4,
+        'weight': 0.5,
+        'loss_bbox': {'type': 'mmdet.GIoULoss'},
+        'box_form': 'corners',
+    },
+]
+
+
+def test_two_heads_give_the_terms_of_each_and_ask_the_teacher_once(
+    make_student, make_teacher, make_batch
+):
+    teacher = make_teacher()
+    student = make_student(teacher=teacher, distill_head=TWO_HEADS)
+    student.prepare_teacher()
+    calls = []
+    student.teacher.model.register_forward_hook(lambda *_: calls.append(1))
+    student.set_distillation([1.0, 3.0], [2.0, 1.0])
+    batch = make_batch(student)
+    found = student.loss(*batch)
+    assert len(calls) == 1
+    names = {name for name in found if 'distill' in name}
+    assert names == {f'loss_distill_{i}.{term}' for i in (0, 1) for term in ('cls', 'bbox')}
+    for index, (head, weight, T) in enumerate(zip(TWO_HEADS, (1.0, 1.5), (2.0, 1.0), strict=True)):
+        alone = make_student(teacher=teacher, distill_head={**head, 'weight': 1.0})
+        alone.set_distillation(1.0, T)
+        losses = alone.loss(*batch)
+        for term in ('cls', 'bbox'):
+            expected = weight * losses[f'loss_distill_{term}']
+            assert expected > 0
+            torch.testing.assert_close(found[f'loss_distill_{index}.{term}'], expected)
+
+
+def test_a_head_of_weight_zero_takes_no_part(make_student, make_batch):
+    student = make_student(distill_head=TWO_HEADS)
+    student.set_distillation([0.0, 1.0], 2.0)
+    names = {name for name in student.loss(*make_batch(student)) if 'distill' in name}
+    assert names == {'loss_distill_1.cls', 'loss_distill_1.bbox'}
+
+
+def test_a_detector_that_calls_forward_itself_is_told_the_tap(
+    make_student, make_batch, monkeypatch
+):
+    """``self.forward(...)`` runs no forward hook: there is nothing to compare."""
+    student = make_student()
+    head = student.bbox_head
+    monkeypatch.setattr(type(head), '__call__', lambda self, *args: self.forward(*args))
+    student.set_distillation(1.0, 2.0)
+    with pytest.raises(W2SError, match=r"Nothing was recorded at 'bbox_head'.*self\.forward"):
+        student.loss(*make_batch(student))

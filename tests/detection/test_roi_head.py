@@ -10,6 +10,7 @@ from mmengine.registry import MODELS
 from tests.detection.boxes import decode, giou, sigmoid
 from w2s_mm.core.tape import record
 from w2s_mm.detection import RoIDistillHead
+from w2s_mm.utils.errors import W2SError
 
 
 class Stage(NamedTuple):
@@ -73,8 +74,9 @@ def distill(plain_teacher):
             for index, (extractor, head) in enumerate(parts(student)):
                 if not tape[head]:
                     break
-                # A sampler may have run both before the pass that counts.
-                rois = tape[extractor][len(tape[head]) - 1].args[1]
+                # A sampler may have run both before the pass that counts, a mask head one after it.
+                pooled = [call.args[1] for call in tape[extractor]]
+                rois = [rois for rois in pooled if len(rois) == len(tape[head][-1].output[0])][-1]
                 pool, judge = map(teacher.get_submodule, answering[index % len(answering)])
                 pooled = pool(features[: pool.num_inputs], rois)
                 if teacher.roi_head.with_shared_head:
@@ -556,12 +558,63 @@ def test_masks_that_share_the_roi_extractor_do_not_mix_in(
 OHEM = {'train_cfg.rcnn.sampler.type': 'OHEMSampler', 'train_cfg.rcnn.sampler.num': 8}
 
 
-def test_hard_example_mining_is_asked_about_the_rois_that_it_chose(
-    make_rcnn_student, save_teacher, faster_rcnn, make_batch, distill
+DOUBLE = {
+    'roi_head.type': 'DoubleHeadRoIHead',
+    'roi_head.reg_roi_scale_factor': 1.3,
+    'roi_head.bbox_head': dict(
+        _delete_=True,
+        type='DoubleConvFCBBoxHead',
+        num_convs=1,
+        num_fcs=1,
+        in_channels=16,
+        conv_out_channels=8,
+        fc_out_channels=8,
+        roi_feat_size=7,
+        num_classes=3,
+        loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    'changes', [OHEM, DOUBLE, {**OHEM, **DOUBLE}], ids=['mining', 'double', 'both']
+)
+def test_the_teacher_is_asked_about_the_rois_of_the_last_pass(
+    make_rcnn_student, save_teacher, faster_rcnn, make_batch, distill, changes
 ):
-    """OHEM runs the box head on its candidates first, without a gradient."""
-    student = make_rcnn_student(faster_rcnn(OHEM), save_teacher(faster_rcnn()))
+    """OHEM runs the box head on its candidates first, and Double Head pools twice a pass."""
+    student = make_rcnn_student(faster_rcnn(changes), save_teacher(faster_rcnn()))
+    features = []
+    student.neck.register_forward_hook(lambda *args: features.append(args[-1]))
     found = distill(student, make_batch(student))
+    stage = found.stages[0]
+    again = student.roi_head._bbox_forward(features[0], stage.rois)
+    torch.testing.assert_close(again['cls_score'], stage.ours[0])
     assert_terms(found)
     sum(found.terms.values()).backward()
     assert student.roi_head.bbox_head.fc_cls.weight.grad.any()
+
+
+def test_a_roi_head_that_calls_forward_itself_is_told_the_tap(
+    make_rcnn_student, make_batch, monkeypatch
+):
+    student = make_rcnn_student()
+    kind = type(student.roi_head.bbox_head)
+    monkeypatch.setattr(kind, '__call__', lambda self, *args: self.forward(*args))
+    student.set_distillation(1.0, 2.0)
+    with pytest.raises(W2SError, match=r"Nothing was recorded at 'roi_head\.bbox_head'"):
+        student.loss(*make_batch(student))
+
+
+def test_two_heads_compare_the_same_rois(make_rcnn_student, make_batch):
+    heads = [{'type': 'RoIDistillHead'}, {'type': 'RoIDistillHead', 'loss_cls': REVERSE}]
+    student = make_rcnn_student(distill_head=heads)
+    student.set_distillation(1.0, 2.0)
+    losses = student.loss(*make_batch(student))
+    terms = {name: value for name, value in losses.items() if 'distill' in name}
+    assert terms.keys() == {'loss_distill_0.cls', 'loss_distill_1.cls'}
+    assert terms['loss_distill_0.cls'] != terms['loss_distill_1.cls']
+    assert all(term > 0 for term in terms.values())
+
+
+REVERSE = {'type': 'KLDistillLoss', 'reverse': True}

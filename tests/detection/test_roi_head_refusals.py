@@ -124,39 +124,6 @@ def test_head_without_box_deltas_is_distilled_where_boxes_are_left_alone(
     student.parse_losses(losses)[0].backward()
 
 
-DOUBLE = {
-    'roi_head.type': 'DoubleHeadRoIHead',
-    'roi_head.reg_roi_scale_factor': 1.3,
-    'roi_head.bbox_head': dict(
-        _delete_=True,
-        type='DoubleConvFCBBoxHead',
-        num_convs=1,
-        num_fcs=1,
-        in_channels=16,
-        conv_out_channels=8,
-        fc_out_channels=8,
-        roi_feat_size=7,
-        num_classes=3,
-        loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False),
-    ),
-}
-
-
-@pytest.mark.parametrize('sides', ['student', 'teacher'])
-def test_double_head_answers_like_any_other(
-    make_rcnn_student, save_teacher, faster_rcnn, make_batch, sides
-):
-    """It pools twice, and gives logits and deltas of the same RoIs: nothing to refuse."""
-    double, single = faster_rcnn(DOUBLE), faster_rcnn()
-    ours, theirs = (double, single) if sides == 'student' else (single, double)
-    student = make_rcnn_student(ours, save_teacher(theirs))
-    student.prepare_teacher()
-    student.set_distillation(1.0, 2.0)
-    losses = student.loss(*make_batch(student))
-    assert losses['loss_distill_cls'] > 0 and losses['loss_distill_bbox'] > 0
-    assert losses['loss_distill_cls'].isfinite() and losses['loss_distill_bbox'].isfinite()
-
-
 def test_roi_head_that_needs_more_than_rois_is_refused(make_rcnn_student, monkeypatch):
     student = make_rcnn_student()
     head = student.teacher.model.roi_head

@@ -91,7 +91,7 @@ model = dict(
 default_hooks = _base_.w2s.hooks
 """
     )
-    cfg = read_config_file(tmp_path / 'mine.py')
+    cfg = read_config_file(str(tmp_path / 'mine.py'))
     # An untrained teacher is sure of nothing: let everything take part.
     cfg.model.distill_head.score_thr = 1e-6
     stages = cfg.model.get('train_cfg', {}).get('rcnn', [])
