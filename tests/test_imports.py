@@ -1,6 +1,7 @@
 """Contract 6 of the design: who may import whom, read from the sources."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,13 @@ WITHOUT_TORCH = [
 ]
 
 
+@functools.cache
 def imports(path):
     """Absolute names of what a file imports, wherever in the file it does."""
+    return list(_imports(path))
+
+
+def _imports(path):
     here = path.relative_to(PACKAGE.parent).with_suffix('').parts
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
