@@ -262,7 +262,7 @@ def test_baseline_from_its_runs(student, checkpoint, capsys):
         (['--baseline', '40'], 'Give --checkpoints FILE or --run RUN_DIR'),
         (
             [*AP50, '--run', 'run', '--baseline', '41.5'],
-            r'For 41\.5 % say 0\.415',
+            r'Write 41\.5 % as 0\.415',
         ),
         (
             ['--run', 'run', '--baseline', '40', '--cfg-options', 'val_evaluator=None'],

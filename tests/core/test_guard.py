@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from w2s_mm.core.guard import SILENCE, Guard, all_finite
+from w2s_mm.core.guard import REPLACEMENT, Guard, all_finite
 
 CPU = torch.device('cpu')
 BAD = (float('nan'), float('inf'), -float('inf'))
@@ -30,10 +30,10 @@ def test_nothing_to_look_at_is_finite():
 def test_silence_replaces_every_number_and_nothing_else():
     answer = nested(float('nan'))
     levels, rest, head = Guard('c.pth').admit(answer, CPU)
-    assert all((level == SILENCE).all() for level in levels)
+    assert all((level == REPLACEMENT).all() for level in levels)
     assert torch.equal(rest['rois'], torch.arange(3)) and rest['none'] is None
     assert head is answer[-1]
-    assert torch.tensor(SILENCE).sigmoid() < 1e-6  # no prior is confident
+    assert torch.tensor(REPLACEMENT).sigmoid() < 1e-6  # no prior is confident
 
 
 def test_a_finite_answer_stays_as_it_is():

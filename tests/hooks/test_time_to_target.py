@@ -122,7 +122,7 @@ def test_unknown_metric_lists_what_is_reported(tmp_path):
 @pytest.mark.parametrize(
     ('metric', 'thresholds', 'match'),
     [
-        ('coco/bbox_mAP_50', [20], 'For 20 % say 0.2'),
+        ('coco/bbox_mAP_50', [20], 'Write 20 % as 0.2'),
         ('coco/bbox_mAP_50', [-0.1], 'above 0'),
         ('toy/fit', [float('nan')], 'finite'),
         ('toy/fit', [], 'no thresholds'),

@@ -1,1 +1,1 @@
-"""What every task shares; imports neither a task nor its MM package."""
+"""The method itself. Imports no task and no MM package of a task."""

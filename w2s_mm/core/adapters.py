@@ -1,4 +1,4 @@
-"""Trainable parameters of distill heads: trained with the student, kept apart from its weights."""
+"""Adapters: trainable parameters of distill heads, kept separate from the student's weights."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from torch import Tensor, nn
 
 
 def trainable(heads: nn.Module) -> list[nn.Parameter]:
-    """The adapters' parameters that are trained."""
+    """Parameters of the heads that require gradients."""
     return [parameter for parameter in heads.parameters() if parameter.requires_grad]
 
 
 def adapter_state(heads: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers of the heads by name, for a checkpoint; their ``state_dict`` is empty.
+    """Parameters and buffers of the heads by name, copied to the CPU, for a checkpoint.
 
-    The values are copies on the CPU.
+    Needed because the heads leave themselves out of every ``state_dict``.
     """
     return {name: value.detach().cpu().clone() for name, value in _named(heads)}
 
 
 def load_adapter_state(heads: nn.Module, state: dict[str, Tensor]) -> None:
-    """Restore what :func:`adapter_state` gave.
+    """Load the result of :func:`adapter_state`.
 
     Raises:
-        KeyError: An adapter is missing in ``state``.
+        KeyError: ``state`` lacks an adapter.
     """
     with torch.no_grad():
         for name, value in _named(heads):
@@ -40,26 +40,27 @@ def _named(heads: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def hide_from_ddp(model: nn.Module, prefix: str) -> None:
-    """Let DistributedDataParallel ignore the submodule ``prefix``.
+    """Make DistributedDataParallel ignore the submodule ``prefix``.
 
-    It would wait for the gradients of adapters in every iteration without distillation, and cannot
-    forget a parameter. :class:`GradientSync` averages their gradients instead.
+    DDP would wait for adapter gradients in iterations without distillation, and cannot drop
+    parameters later. :class:`GradientSync` averages these gradients instead.
     """
     heads = model.get_submodule(prefix)
     names = [f'{prefix}.{name}' for name, _ in _named(heads)]
-    if names:  # DistributedDataParallel reads this attribute of the module that it wraps
+    if names:  # DDP reads this attribute of the module it wraps
         model._ddp_params_and_buffers_to_ignore = names
 
 
 class GradientSync:
-    """Averages the gradients of parameters over all processes, once at the end of each backward.
+    """Averages gradients over all processes at the end of each backward pass.
 
     It runs after DistributedDataParallel has launched its own reductions, and before anything reads
-    the gradients (unscaling, clipping, the optimizer's step). A parameter must get a gradient on
+    the gradients (unscaling, clipping, the optimizer step). A parameter must receive a gradient on
     all processes or on none.
 
     Args:
-        parameters: Whose gradients to average. Their values are made those of rank 0 at once.
+        parameters: Parameters to synchronise. Their values are broadcast from rank 0 on
+            construction.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
@@ -80,7 +81,7 @@ class GradientSync:
     def _average(self) -> None:
         self._queued = False
         for parameter in self.parameters:
-            if parameter.grad is not None:  # None: its head takes no part yet, on any process
+            if parameter.grad is not None:  # None: its head is not active, on any process
                 all_reduce(parameter.grad, 'mean')
 
     def remove(self) -> None:
@@ -93,10 +94,10 @@ class GradientSync:
 def forget(parameters: Iterable[nn.Parameter], optim_wrapper: Any) -> None:
     """Remove parameters from every optimizer of a wrapper.
 
-    Groups stay, empty ones too: schedulers count them.
+    Empty groups are kept, since parameter schedulers index them.
 
     Args:
-        parameters: What to remove.
+        parameters: Parameters to remove.
         optim_wrapper: MMEngine's ``OptimWrapper`` or ``OptimWrapperDict``.
     """
     gone = {id(parameter): parameter for parameter in parameters}

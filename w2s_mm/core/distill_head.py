@@ -1,4 +1,4 @@
-"""What a task has to say to be distilled: what to record, what to ask, how to compare."""
+"""Base class of distill heads: what to record, what to ask the teacher, how to compare."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from .teacher import FrozenTeacher
 
 
 class DistillHead(nn.Module):
-    """Base of the distill heads: one signal from the teacher to the student.
+    """Base class of distill heads. Each head transfers one signal from teacher to student.
 
-    A head may have trainable parameters (an adapter, such as a projection of features). The
-    student's optimizer trains them, several processes average their gradients, a checkpoint keeps
-    them beside the stop rule, and they are gone once distillation has ended. Neither they nor a
-    head's buffers are ever in the student's ``state_dict``.
+    A head may have trainable parameters (an adapter, such as a feature projection). The student's
+    optimizer trains them, their gradients are averaged over all processes, checkpoints store them
+    next to the state of the stop rule, and they are removed when distillation ends. A head's
+    parameters and buffers are never part of the student's ``state_dict``.
 
     Args:
         weight: Factor on this head's terms, above 0.
-        schedule: Config of a schedule of its own; the hook's if None.
-        temperature: Temperature of its own, as the hook takes it; the hook's if None.
+        schedule: Config of this head's own schedule. Default: the hook's schedule.
+        temperature: This head's own temperature, in the hook's format. Default: the hook's
+            temperature.
 
     Raises:
         W2SError: ``weight`` is not above 0, or ``schedule`` or ``temperature`` is out of range.
@@ -56,17 +57,17 @@ class DistillHead(nn.Module):
 
     @abstractmethod
     def taps(self, student: nn.Module) -> tuple[str, ...]:
-        """Names of the submodules of the student whose calls are to be recorded."""
+        """Names of the student submodules whose calls are recorded."""
 
     def teacher_taps(self, teacher: nn.Module) -> tuple[str, ...]:
-        """Names of the submodules that :meth:`FrozenTeacher.answer` is to record; here none."""
+        """Names of the teacher submodules that :meth:`FrozenTeacher.answer` records."""
         return ()
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
-        """Refuse a teacher that cannot be compared with the student, before training starts.
+        """Check that teacher and student can be compared, before training starts.
 
         Raises:
-            W2SError: They do not fit; the message gives both sides.
+            W2SError: They cannot; the message describes both.
         """
 
     @abstractmethod
@@ -78,19 +79,19 @@ class DistillHead(nn.Module):
         data_samples: Sequence[Any],
         tape: Tape,
     ) -> Any:
-        """The teacher's answer to the question that the student has just answered.
+        """Compute the teacher's output that corresponds to the recorded student calls.
 
-        Called without gradients. ``inputs`` are the student's, of shape (N, C, H, W). A head that
-        asks about the images themselves calls :meth:`FrozenTeacher.answer`, so that several heads
-        cost one forward pass of the teacher.
+        Runs under ``torch.no_grad()``. ``inputs`` are the student's, of shape (N, C, H, W). Heads
+        that need the teacher's output on the images call :meth:`FrozenTeacher.answer`, so several
+        heads share one forward pass.
         """
 
     @abstractmethod
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
     ) -> dict[str, Tensor]:
-        """Unweighted distillation terms, scalars, by name; ``temperature`` is ``T(u)``."""
+        """Unweighted scalar distillation terms by name; ``temperature`` is ``T(u)``."""
 
     def probe(self) -> Probe | None:
-        """What a diagnosis may read, None where there is nothing."""
+        """Interface for ``w2s diagnose``; None if this head cannot be diagnosed."""
         return None

@@ -1,4 +1,4 @@
-"""A model that answers and never learns, built from a config and a checkpoint."""
+"""A frozen model, built from a config and a checkpoint."""
 
 from __future__ import annotations
 
@@ -23,29 +23,31 @@ from w2s_mm.utils.rng import preserved_rng
 class FrozenModel:
     """A frozen model in evaluation mode.
 
-    Not an ``nn.Module`` on purpose: it is in no ``state_dict``, ``parameters()``, ``modules()``,
-    optimizer or checkpoint, DDP does not synchronise it and ``.train()`` does not reach it. A deep
-    copy of its owner (EMA makes one) shares it. It is built on first use and takes no random
-    numbers from the run.
+    Deliberately not an ``nn.Module``: it does not appear in ``state_dict()``, ``parameters()``,
+    ``modules()``, the optimizer or checkpoints, DDP does not synchronise it, and ``.train()`` does
+    not affect it. Deep copies of its owner (as EMA makes) share it. It is built on first use,
+    without advancing the run's random number generators.
 
     Args:
         config: Path of an MM config, a name such as
             ``'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'``, or a dict (a whole config, or its
             ``model`` alone).
-        checkpoint: Path or address of its weights, as
-            :func:`~w2s_mm.utils.checkpoint.load_checkpoint` takes it.
-        weights_only: False admits old files that need unpickling, which may run any code.
+        checkpoint: Path or URL of its weights, see
+            :func:`~w2s_mm.utils.checkpoint.load_checkpoint`.
+        weights_only: If False, also load old files that need unpickling, which can run arbitrary
+            code.
 
     Attributes:
-        role: What the model is called in errors.
-        setting: Where a config sets its arguments, for errors.
-        absent: What to do where there is no such checkpoint, for errors.
-        classes: Classes that it was trained on, as its checkpoint names them.
-        fingerprint: Hash of its weights and of its model config; None until it is loaded.
-        released: Whether it was released.
+        role: Name of the model in error messages.
+        setting: Config key of its arguments, for error messages.
+        absent: Advice if the checkpoint does not exist, for error messages.
+        classes: Classes it was trained on, according to its checkpoint.
+        fingerprint: Hash of its weights and model config; None until loaded.
+        released: Whether :meth:`release` was called.
 
     Raises:
-        W2SError: On :meth:`load`: the config or checkpoint is absent, damaged, or they disagree.
+        W2SError: On :meth:`load`: the config or checkpoint is missing or damaged, or they do not
+            match.
     """
 
     role = 'model'
@@ -65,7 +67,7 @@ class FrozenModel:
         self._device = torch.device('cpu')
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FrozenModel:
-        """Shared, never copied: an EMA of a student needs no second teacher."""
+        """Return this object itself: an EMA copy of the student shares the teacher."""
         return self
 
     @property
@@ -76,17 +78,17 @@ class FrozenModel:
         return self._model
 
     def load(self) -> None:
-        """Build the model and load its weights; does nothing the second time.
+        """Build the model and load its weights. Does nothing if already loaded.
 
         Raises:
-            W2SError: The config or checkpoint is absent, damaged, or they disagree.
+            W2SError: The config or checkpoint is missing or damaged, or they do not match.
         """
         if self._model is not None:
             return
         if self.released:
-            raise W2SError(f'The {self.role} was released, and is not loaded again.')
+            raise W2SError(f'The {self.role} was released and cannot be loaded again.')
         config = self._read_config()
-        if 'data_preprocessor' in config:  # beside the model, as in MMPretrain; the Runner's rule
+        if 'data_preprocessor' in config:  # a top-level key, as in MMPretrain; Runner does the same
             config.model.setdefault('data_preprocessor', config.data_preprocessor)
         with preserved_rng(), DefaultScope.overwrite_default_scope(config.get('default_scope')):
             model = MODELS.build(config.model)
@@ -112,7 +114,7 @@ class FrozenModel:
             self._device = device
 
     def release(self) -> None:
-        """Forget the model and free its memory; it is not built again."""
+        """Drop the model and free its memory. It cannot be loaded again."""
         self.released = True
         self._model = None
         if torch.cuda.is_available():
@@ -125,36 +127,36 @@ class FrozenModel:
         read = read_config_file(config, what=setting)
         if 'model' not in read:
             raise W2SError(
-                f'{setting} {config} has no `model` (it has {named(list(read))}). Give the whole '
+                f'{setting} {config} has no `model` (it has {named(list(read))}). Give the full '
                 f'config that the {self.role} was trained with.'
             )
         return read
 
 
 def for_inference(model: nn.Module) -> nn.Module:
-    """The model made cheaper to ask, where that provably changes nothing.
+    """Optimise the model for inference, if its outputs stay the same.
 
-    Batch norm is folded into the convolutions before it, by the order of the modules, which is not
-    always the order of the computation; and weights are laid out channels-last, which is faster
-    without a backward pass on a CPU, and which some operators misread without a word (mmcv's
-    RoIAlign). So what comes out is compared with what was there. A detector of two stages cannot be
-    asked with images alone: there, only what gives the features is folded.
+    Batch norm is folded into the preceding convolution in module order, which is not always the
+    order of computation. Weights are stored channels-last, which is faster for CPU inference, but
+    some operators (mmcv's RoIAlign) silently misread it. The outputs before and after are
+    therefore compared on random images. A two-stage detector cannot run on images alone: only its
+    feature extractor is folded.
     """
-    # Most take any size; one that takes images of a single shape says so (DDPM.image_shape).
+    # Most models take any size; those with a fixed one have `image_shape` (DDPM).
     images = torch.randn(2, *getattr(model, 'image_shape', (3, 64, 64)))
     ways = (
         (_fold_whole, lambda whole: whole(images, mode='tensor')),
         (_fold_features, lambda whole: whole.extract_feat(images)),
     )
-    for fold, ask in ways:
+    for fold, run in ways:
         try:
             with torch.no_grad():
-                expected = tree_leaves(ask(model))
+                expected = tree_leaves(run(model))
                 folded = fold(copy.deepcopy(model))
-                for a, b in zip(tree_leaves(ask(folded)), expected, strict=True):
+                for a, b in zip(tree_leaves(run(folded)), expected, strict=True):
                     torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
         except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError):
-            continue  # it differs, or is not to be asked this way
+            continue  # the outputs differ, or the model cannot run this way
         return folded
     return model
 

@@ -1,4 +1,4 @@
-"""Metrics: which values are better, and when a sequence of them reaches a target; no torch."""
+"""Compare metric values, and find when a sequence of them reaches a target. No torch."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Rule = Literal['greater', 'less']
 
 
 def surpasses(value: float, reference: float, rule: Rule) -> bool:
-    """``s(m, m_ref)`` of Algorithm 1: ``m`` is at least the reference, or at most for ``'less'``.
+    """``s(m, m_ref)`` of Algorithm 1: ``m >= m_ref``, or ``m <= m_ref`` for ``'less'``.
 
-    NaN never surpasses.
+    False for NaN.
     """
     return value >= reference if rule == 'greater' else value <= reference
 
 
 def first_at(values: Sequence[float], threshold: float, rule: Rule) -> int | None:
-    """Index of the first value at or beyond ``threshold``, or None; NaN never counts.
+    """Index of the first value at or beyond ``threshold``, or None. NaN does not count.
 
     Args:
         values: Evaluations, oldest first.
@@ -30,13 +30,13 @@ def first_at(values: Sequence[float], threshold: float, rule: Rule) -> int | Non
 
 
 def sustained_at(values: Sequence[float], threshold: float, rule: Rule, k: int) -> int | None:
-    """Index at which the first ``k`` values in a row at or beyond ``threshold`` begin, or None.
+    """Index of the first of ``k`` values in a row at or beyond ``threshold``, or None.
 
     Args:
         values: Evaluations, oldest first.
         threshold: The target tau.
         rule: ``'greater'`` when a higher value is better, ``'less'`` otherwise.
-        k: Hits in a row, at least 1; a NaN breaks the row.
+        k: Length of the row, at least 1. A NaN interrupts it.
     """
     streak = 0
     for index, value in enumerate(values):
@@ -47,34 +47,34 @@ def sustained_at(values: Sequence[float], threshold: float, rule: Rule, k: int) 
 
 
 def pick_metric(metrics: dict[str, Any], name: str, rule: Rule) -> float:
-    """The value of ``name`` among what the evaluator reported.
+    """Value of the metric ``name`` in the evaluator's results.
 
-    An evaluator that reports nothing at all had nothing to evaluate, as MMDetection's when an
-    untrained detector finds no box: that counts as the worst value, 0 or infinity.
+    An evaluator reports nothing if there was nothing to evaluate, as MMDetection's does when an
+    untrained detector finds no boxes. This counts as the worst value, 0 or infinity.
 
     Raises:
-        W2SError: Other metrics are there, this one is not; the message lists what is.
+        W2SError: Only other metrics are reported; the message lists them.
     """
     if not metrics:
         return 0.0 if rule == 'greater' else float('inf')
     if name not in metrics:
         raise W2SError(
             f'The evaluator does not report {name!r}. It reports: {", ".join(sorted(metrics))}. '
-            f'Set `metric` of the hook to one of them.'
+            f'Set `metric` of the hook to one of these.'
         )
     return float(metrics[name])
 
 
 def check_metric_range(metric: str, value: float, what: str) -> None:
-    """Refuse a value on the wrong scale: MMDetection reports AP between 0 and 1.
+    """Check a value's scale: MMDetection reports AP between 0 and 1.
 
     Raises:
-        W2SError: ``value`` cannot be a value of ``metric``.
+        W2SError: ``value`` is not a possible value of ``metric``.
     """
     if not 0 < value < float('inf'):
         raise W2SError(f'{what} is {value}; expected a finite {metric} above 0.')
     if 'mAP' in metric and value > 1:
         raise W2SError(
-            f'{what} is {value}, but {metric} lies between 0 and 1. For {value:g} % say '
+            f'{what} is {value}, but {metric} is between 0 and 1. Write {value:g} % as '
             f'{value / 100:g}.'
         )

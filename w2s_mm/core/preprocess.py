@@ -1,4 +1,4 @@
-"""Show the teacher the student's batch the way the teacher was trained to see it."""
+"""Convert the student's batches to the normalisation the teacher was trained with."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from w2s_mm.utils.mm import normalizes, swaps_channels
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What a data preprocessor does to pixels; one mean or std may stand for all channels."""
+class _PixelFormat:
+    """Settings of a data preprocessor; ``mean`` and ``std`` have one value or one per channel."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -24,7 +24,7 @@ class _Look:
     pad_size_divisor: int
 
     @classmethod
-    def of(cls, preprocessor: nn.Module) -> _Look:
+    def of(cls, preprocessor: nn.Module) -> _PixelFormat:
         scaled = normalizes(preprocessor)
 
         def values(name: str, default: float) -> tuple[float, ...]:
@@ -40,22 +40,22 @@ class _Look:
 
 
 class Renormalize:
-    """Maps a batch normalised for the student to one normalised for the teacher.
+    """Converts a batch from the student's normalisation to the teacher's.
 
-    With ``x_s = (pixel - mean_s) / std_s`` the teacher is given
-    ``x_t = (x_s * std_s + mean_s - mean_t) / std_t``, its channels in the order it knows, and its
-    own value where the student's batch is padding. Equal preprocessors cost nothing.
+    With ``x_s = (pixel - mean_s) / std_s``, the teacher receives
+    ``x_t = (x_s * std_s + mean_s - mean_t) / std_t``, in its own channel order and with its own
+    padding value. Batches are returned unchanged if the preprocessors are equal.
 
     Args:
         student: The student's data preprocessor.
         teacher: The teacher's data preprocessor.
 
     Raises:
-        W2SError: The teacher needs a padding that the student's batches do not have.
+        W2SError: The student's padding is not a multiple of the teacher's.
     """
 
     def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
-        ours, theirs = _Look.of(student), _Look.of(teacher)
+        ours, theirs = _PixelFormat.of(student), _PixelFormat.of(teacher)
         if ours.pad_size_divisor % theirs.pad_size_divisor:
             raise W2SError(
                 f'The teacher pads images to a multiple of {theirs.pad_size_divisor}, the student '
@@ -83,11 +83,11 @@ class Renormalize:
 
         Args:
             inputs: Student-normalised images, shape (N, C, H, W).
-            data_samples: N samples whose ``img_shape`` says where an image ends and padding
-                begins; without them, or without that field, an image fills its place.
+            data_samples: N samples with the image size before padding in ``img_shape``. Without
+                it, images are taken as unpadded.
 
         Returns:
-            Teacher-normalised images, shape (N, C, H, W); ``inputs`` itself where nothing differs.
+            Teacher-normalised images, shape (N, C, H, W); ``inputs`` itself if nothing differs.
         """
         if self.identity:
             return inputs

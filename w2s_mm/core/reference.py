@@ -1,4 +1,4 @@
-"""The teacher's metric on the student's validation set, measured once (Algorithm 1, step 1)."""
+"""Measure the teacher's metric on the student's validation set (Algorithm 1, step 1)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .tape import Tape, record
 
 
 class Measurement(NamedTuple):
-    """What one evaluation of a teacher gave.
+    """Result of one evaluation of a teacher.
 
     Attributes:
-        metrics: Every metric that the evaluator reports.
-        entropy: Mean entropy of its answers in nats; None where it gave none, or was not asked.
-        answers: How many answers that is.
+        metrics: All metrics the evaluator reports.
+        entropy: Mean entropy of its predictions in nats; None if not measured or not available.
+        answers: Number of these predictions.
     """
 
     metrics: dict[str, float]
@@ -39,7 +39,7 @@ class Measurement(NamedTuple):
 
 
 class _Progress(Hook):
-    """Reports the progress of the evaluation every few seconds."""
+    """Logs the progress of the evaluation every few seconds."""
 
     def __init__(self, say: Callable[[str], None], seconds: float = 10.0) -> None:
         self.say = say
@@ -57,7 +57,7 @@ class _Progress(Hook):
 
 
 class _Entropy(Hook):
-    """Sums up the entropy of a model's recorded answers, batch by batch."""
+    """Accumulates the entropy of a model's recorded predictions."""
 
     def __init__(self, probe: Probe | None, model: nn.Module, tape: Tape) -> None:
         self._probe, self._model, self._tape = probe, model, tape
@@ -68,7 +68,7 @@ class _Entropy(Hook):
     ) -> None:
         if self._probe is None:
             return
-        if all(self._tape.values()):  # a detector without proposals does not ask its box head
+        if all(self._tape.values()):  # without proposals a detector does not run its box head
             entropy = self._probe.entropy(self._model, self._tape).detach().cpu().double()
             self._sum += float(entropy.sum())
             self._count += len(entropy)
@@ -76,7 +76,7 @@ class _Entropy(Hook):
             calls.clear()
 
     def result(self) -> tuple[float | None, int]:
-        """Mean and number of the answers of all processes."""
+        """Mean and number of predictions, over all processes."""
         parts = all_gather_object((self._sum, self._count))
         total, count = (sum(column) for column in zip(*parts, strict=True))
         return (total / count if count and math.isfinite(total) else None), count
@@ -84,7 +84,7 @@ class _Entropy(Hook):
 
 @contextmanager
 def _in_place_of_student(runner: Any, model: nn.Module, hooks: Sequence[Hook]) -> Iterator[None]:
-    """Let the runner's validation loop run ``model``, unseen by the run's hooks and its RNG."""
+    """Evaluate ``model`` in the runner's validation loop, isolated from its hooks and RNG."""
     with evaluating(runner, model, hooks), preserved_rng():
         yield
 
@@ -92,8 +92,8 @@ def _in_place_of_student(runner: Any, model: nn.Module, hooks: Sequence[Hook]) -
 def measure_reference(runner: Any, teacher: nn.Module, fingerprint: str) -> dict[str, float]:
     """Evaluate the teacher with the student's validation loop and evaluator.
 
-    The result is kept in the work directory, keyed by the teacher's weights and configuration and
-    by the validation set, so that resuming or repeating a run does not measure again.
+    The result is cached in the work directory, keyed by the teacher's weights and config and by the
+    validation set, so a resumed or repeated run does not measure again.
 
     Args:
         runner: The student's runner.
@@ -101,7 +101,7 @@ def measure_reference(runner: Any, teacher: nn.Module, fingerprint: str) -> dict
         fingerprint: Hash of its weights and configuration.
 
     Returns:
-        Every metric that the evaluator reports.
+        All metrics the evaluator reports.
     """
     path = Path(runner.work_dir) / TEACHER_REFERENCE
     return measure(runner, teacher, fingerprint, path, say=runner.logger.info).metrics
@@ -116,27 +116,27 @@ def measure(
     say: Callable[[str], None],
     probe: Probe | None = None,
 ) -> Measurement:
-    """What :func:`measure_reference` does, kept in ``path``.
+    """Like :func:`measure_reference`, with the cache in ``path``, and optionally the entropy.
 
     Args:
         runner: The student's runner.
         teacher: The frozen model.
         fingerprint: Hash of its weights and configuration.
-        path: File that keeps the result.
-        say: Takes a line of progress.
-        probe: Also measures the entropy of the teacher's answers; None leaves that out.
+        path: File that caches the result.
+        say: Function that logs a line of progress.
+        probe: Measures the entropy of the teacher's predictions; not measured if None.
     """
     key = _key(runner, fingerprint, probe is not None)
     shared: list[dict[str, Any] | None] = [None]
     if is_main_process() and path.is_file():
-        kept = json.loads(path.read_text())
-        if kept.pop('key', None) == key:
-            shared = [kept]
+        cached = json.loads(path.read_text())
+        if cached.pop('key', None) == key:
+            shared = [cached]
     broadcast_object_list(shared)
     if shared[0] is not None:
-        say(f'Teacher reference taken from {path}.')
+        say(f'Teacher reference loaded from {path}.')
         return Measurement(**shared[0])
-    say('Measuring the teacher on the validation set, once.')
+    say('Evaluating the teacher on the validation set. This happens once.')
     with record(teacher, probe.taps(teacher) if probe else ()) as tape:
         entropy = _Entropy(probe, teacher, tape)
         with _in_place_of_student(runner, teacher, (_Progress(say), entropy)):
@@ -149,7 +149,7 @@ def measure(
 
 
 def probe_metric_names(runner: Any, teacher: nn.Module) -> list[str]:
-    """Names of the metrics, from one batch; empty where a batch is too little to tell."""
+    """Metric names, from evaluating one batch; empty if one batch is not enough."""
     loop = runner.val_loop
     with _in_place_of_student(runner, teacher, ()):
         batch = next(iter(loop.dataloader))
@@ -159,10 +159,10 @@ def probe_metric_names(runner: Any, teacher: nn.Module) -> list[str]:
 
 def _key(runner: Any, fingerprint: str, with_entropy: bool) -> str:
     cfg = runner.cfg
-    # 2: since then the teacher is measured contiguous.
+    # Version of the measurement; 2: with contiguous weights.
     parts = [2, fingerprint, len(runner.val_dataloader.dataset)]
     parts += [cfg.get(name) for name in ('val_dataloader', 'val_evaluator', 'val_cfg')]
-    if with_entropy:  # over the answers that the head selects
+    if with_entropy:  # the head selects the predictions
         parts.append(cfg.model.distill_head)
     digest = hashlib.sha256(repr(parts).encode())
     annotations = Path(str(getattr(runner.val_dataloader.dataset, 'ann_file', '')))

@@ -1,4 +1,4 @@
-"""Schedules, temperatures and stop rules by name, from a config."""
+"""Build schedules, temperatures and stop rules from configs."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ for _cls in (WarmupHoldDecay, TemperatureRamp, SurpassGate, NeverStop):
 
 
 def build_schedule(config: dict[str, Any]) -> Schedule:
-    """Build a schedule; ``type`` is ``'WarmupHoldDecay'`` where it is left out.
+    """Build a schedule; ``type`` defaults to ``'WarmupHoldDecay'``.
 
     Raises:
-        W2SError: The type is unknown, or an argument is unknown or out of its range.
+        W2SError: The type or an argument is unknown, or an argument is out of range.
     """
     return _build(config, 'schedule', 'WarmupHoldDecay')
 
 
 def build_temperature(config: float | dict[str, Any]) -> TemperatureRamp:
-    """Build a temperature from a number, which is a constant, or a config.
+    """Build a temperature from a constant or a config.
 
     Raises:
-        W2SError: The type is unknown, or an argument is unknown or out of its range.
+        W2SError: The type or an argument is unknown, or an argument is out of range.
     """
     if not isinstance(config, dict):
         return TemperatureRamp(config)
@@ -38,26 +38,26 @@ def build_temperature(config: float | dict[str, Any]) -> TemperatureRamp:
 
 
 def build_stop(config: dict[str, Any], rule: Rule) -> StopRule:
-    """Build a stop rule; ``type`` is ``'SurpassGate'`` where it is left out.
+    """Build a stop rule; ``type`` defaults to ``'SurpassGate'``.
 
     Args:
-        config: Its config. A type with a parameter ``rule`` is given that of the metric.
-        rule: Whether a greater or a lesser metric is better.
+        config: Config of the stop rule.
+        rule: ``'greater'`` or ``'less'``, passed on if the type has a parameter ``rule``.
 
     Raises:
-        W2SError: The type is unknown, or an argument is unknown or out of its range.
+        W2SError: The type or an argument is unknown, or an argument is out of range.
     """
     return _build(config, 'stop', 'SurpassGate', rule=rule)
 
 
 def _build(config: Any, what: str, default: str, **extra: Any) -> Any:
-    """Build what is registered in MMEngine's ``TASK_UTILS``, or is given as a class.
+    """Build a class, given directly or by its name in MMEngine's ``TASK_UTILS``.
 
     Args:
         config: A dict with ``type``.
-        what: Name of the setting, for the message.
-        default: ``type`` where it is left out.
-        **extra: Arguments that the type is given if it takes them and ``config`` has none.
+        what: Config key, for the message.
+        default: Default of ``type``.
+        **extra: Defaults for arguments, used if the class has them.
     """
     if not isinstance(config, dict):
         raise W2SError(
@@ -68,7 +68,7 @@ def _build(config: Any, what: str, default: str, **extra: Any) -> Any:
     cls = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
     if cls is None:
         raise W2SError(
-            f'{what}.type is {kind!r}, and nothing of that name is registered in TASK_UTILS. '
+            f'{what}.type is {kind!r}, which is not registered in TASK_UTILS. '
             f'Check the spelling, or import the module that registers it: '
             f'custom_imports=dict(imports=[...]).'
         )

@@ -1,4 +1,4 @@
-"""Weight and temperature as pure functions of training progress ``u``; no torch, no state."""
+"""Weight and temperature as functions of training progress ``u``. No torch, no state."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Shape = Literal['linear', 'cosine']
 
 
 class Schedule(Protocol):
-    """Distillation weight over progress; register one of your own in ``TASK_UTILS``.
+    """Distillation weight over training progress. Register your own in ``TASK_UTILS``.
 
     Attributes:
-        unit: What progress is counted in: epochs (fractional), iterations, or fractions of the run.
-        length: Progress from which the weight is 0 for good, in ``unit``; infinite if never, 0 if
-            it always is.
+        unit: Unit of progress: epochs (fractional), iterations, or fractions of the run.
+        length: Progress from which the weight stays 0, in ``unit``; infinite if it never does, 0 if
+            the weight is always 0.
     """
 
     unit: Unit
 
     @property
     def length(self) -> float:
-        """See above."""
+        """See the class."""
 
     def __call__(self, u: float) -> float:
         """Weight ``lambda(u)`` at progress ``u``, at least 0."""
@@ -47,19 +47,19 @@ def _require_known(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class WarmupHoldDecay:
-    """Distillation weight ``lambda(u)``: 0 -> lambda_max, held, -> 0, and 0 from there on.
+    """Distillation weight ``lambda(u)``: rises from 0 to lambda_max, holds, falls to 0.
 
     Equation (1) of arXiv 2604.15451 with the schedule of its section 3. The paper does not give
-    the lengths; they are options here.
+    the lengths, so they are parameters here.
 
     Args:
-        lambda_max: Weight while held, at least 0. At 0 the run is the baseline.
+        lambda_max: Weight on the plateau, at least 0. With 0 the run is the baseline.
         warmup: Length of the linear rise; 0 starts at ``lambda_max`` (ablation "no warm-start").
         hold: Length of the plateau.
-        decay: Length of the fall; 0 drops at once.
-        unit: What ``u`` and the lengths are counted in: ``'epoch'`` (fractional, so lambda moves
-            every iteration), ``'iter'``, or ``'training'`` (fractions of the whole run).
-        shape: Form of the fall, ``'linear'`` or ``'cosine'``.
+        decay: Length of the fall; 0 is an immediate drop.
+        unit: Unit of ``u`` and the lengths: ``'epoch'`` (fractional, so lambda changes every
+            iteration), ``'iter'``, or ``'training'`` (fractions of the whole run).
+        shape: Shape of the fall, ``'linear'`` or ``'cosine'``.
 
     Raises:
         W2SError: A length or weight is negative or not finite, all lengths are 0, or ``unit`` or
@@ -82,15 +82,15 @@ class WarmupHoldDecay:
             )
         _require(
             self.warmup + self.hold + self.decay > 0,
-            'schedule: warmup, hold and decay are all 0. Give at least one a length, or switch '
-            'distillation off with --cfg-options model.gamma=0.',
+            'schedule: warmup, hold and decay are all 0; expected at least one above 0. To switch '
+            'distillation off, use --cfg-options model.gamma=0.',
         )
         _require_known('schedule.unit', self.unit, get_args(Unit))
         _require_known('schedule.shape', self.shape, get_args(Shape))
 
     @property
     def length(self) -> float:
-        """Progress from which the weight is 0 for good, in ``unit``."""
+        """Progress from which the weight stays 0, in ``unit``."""
         return self.warmup + self.hold + self.decay if self.lambda_max else 0.0
 
     def __call__(self, u: float) -> float:
@@ -113,14 +113,14 @@ class TemperatureRamp:
 
     Args:
         start: Temperature at the beginning, above 0.
-        end: Temperature at the end of the ramp and after it; None is a constant ``start``.
-        length: Length of the ramp, above 0; needed with ``end``.
-        unit: What ``length`` is counted in, as for :class:`WarmupHoldDecay`.
+        end: Temperature from the end of the ramp on. Default: ``start`` throughout.
+        length: Length of the ramp, above 0; required with ``end``.
+        unit: Unit of ``u`` and ``length``, see :class:`WarmupHoldDecay`.
         shape: ``'linear'`` or ``'cosine'``.
 
     Raises:
-        W2SError: A temperature or the length is not positive and finite, ``end`` and ``length`` do
-            not come together, or ``unit`` or ``shape`` is unknown.
+        W2SError: A temperature or the length is not positive and finite, only one of ``end`` and
+            ``length`` is given, or ``unit`` or ``shape`` is unknown.
     """
 
     start: float
@@ -140,8 +140,8 @@ class TemperatureRamp:
         _require(
             (self.end is None) == (self.length is None),
             f'temperature has end={self.end} and length={self.length}; expected both or neither. '
-            f'A ramp needs its own length, e.g. dict(start=6, end=1, length=0.35, '
-            f"unit='training'); a constant is temperature=2.0.",
+            f'For a ramp give its length, e.g. dict(start=6, end=1, length=0.35, '
+            f"unit='training'); for a constant use temperature=2.0.",
         )
         _require_known('temperature.unit', self.unit, get_args(Unit))
         _require_known('temperature.shape', self.shape, get_args(Shape))

@@ -1,4 +1,4 @@
-"""Stop rules: when distillation is switched off for good; small state machines, no torch."""
+"""Stop rules: decide after each validation whether to end distillation. No torch."""
 
 from __future__ import annotations
 
@@ -12,53 +12,55 @@ from .metric import Rule, surpasses
 
 
 class StopRule(ABC):
-    """Says when distillation ends; register one of your own in ``TASK_UTILS``."""
+    """Decides when distillation ends. Register your own in ``TASK_UTILS``."""
 
     @abstractmethod
     def open(self, reference: float) -> None:
-        """Begin, with the teacher's metric ``m_ref`` on the student's validation set."""
+        """Start, given the teacher's metric ``m_ref`` on the student's validation set."""
 
     @abstractmethod
     def observe(self, value: float, iteration: int) -> bool:
-        """Take in the student's metric after ``iteration`` iterations.
+        """Record the student's metric after ``iteration`` iterations.
 
-        An iteration that was observed before changes nothing.
+        Repeated calls for the same iteration have no effect.
 
         Returns:
-            Whether distillation is to be off from now on.
+            Whether distillation is off from now on.
         """
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """What was observed, as plain data; the configured arguments are not part of it."""
+        """Recorded state as plain data, without the configured arguments."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what was observed."""
+        """Load the recorded state."""
 
     def scalars(self) -> dict[str, float]:
-        """What to log after a validation, by name; here nothing."""
+        """Values to log after a validation, by name. Default: none."""
         return {}
 
     def describe(self) -> str:
-        """When it ends distillation, as the end of "until ..."."""
-        return f'{type(self).__name__} ends it'
+        """Condition that ends distillation, phrased to follow "until ..."."""
+        return f'{type(self).__name__} stops it'
 
 
 class SurpassGate(StopRule):
-    """Closes for good once ``k`` validations in a row surpass the teacher (Algorithm 1, steps 4-5).
+    """Closes once ``k`` validations in a row surpass the teacher (Algorithm 1, steps 4-5).
+
+    A closed gate does not open again.
 
     Args:
-        k: Validations in a row; the paper uses 2.
+        k: Number of validations in a row; the paper uses 2.
         rule: ``'greater'`` when a higher metric is better (Top-1, AP50), ``'less'`` for FID.
 
     Attributes:
         reference: The teacher's metric, None until :meth:`open`.
-        history: One ``{'iter', 'value', 'streak'}`` a validation, oldest first.
-        closed_at: Iteration whose validation closed the gate, or None while it is open.
+        history: One ``{'iter', 'value', 'streak'}`` per validation, oldest first.
+        closed_at: Iteration of the validation that closed the gate; None while it is open.
 
     Raises:
-        W2SError: ``rule`` is unknown, or ``k`` below 1.
+        W2SError: ``rule`` is unknown, or ``k`` is below 1.
     """
 
     def __init__(self, k: int = 2, rule: Rule = 'greater') -> None:
@@ -73,7 +75,7 @@ class SurpassGate(StopRule):
         self.closed_at: int | None = None
 
     def open(self, reference: float) -> None:
-        """Begin, with the teacher's metric.
+        """Start, given the teacher's metric.
 
         Raises:
             W2SError: It is not finite.
@@ -84,19 +86,19 @@ class SurpassGate(StopRule):
 
     @property
     def streak(self) -> int:
-        """Surpassing validations in a row up to the last one."""
+        """Number of surpassing validations in a row, up to the last one."""
         return self.history[-1]['streak'] if self.history else 0
 
     @property
     def closed(self) -> bool:
-        """Whether distillation is off for good."""
+        """Whether the gate has closed."""
         return self.closed_at is not None
 
     def observe(self, value: float, iteration: int) -> bool:
-        """Take in the student's metric; what comes after the closing is recorded alone.
+        """Record the student's metric, and close the gate if it is due.
 
         Raises:
-            W2SError: The gate was never opened.
+            W2SError: :meth:`open` was not called.
         """
         if self.reference is None:
             raise W2SError('SurpassGate has no reference yet: call open(reference) first.')
@@ -110,7 +112,7 @@ class SurpassGate(StopRule):
         return self.closed
 
     def state_dict(self) -> dict[str, Any]:
-        """What was observed; the configured rule and ``k`` are not part of it."""
+        """Recorded state, without ``rule`` and ``k``."""
         return {
             'reference': self.reference,
             'history': [dict(entry) for entry in self.history],
@@ -118,7 +120,7 @@ class SurpassGate(StopRule):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what was observed."""
+        """Load the recorded state."""
         self.reference = state['reference']
         self.history = [dict(entry) for entry in state['history']]
         self.closed_at = state['closed_at']
@@ -128,28 +130,28 @@ class SurpassGate(StopRule):
         return {'streak': self.streak}
 
     def describe(self) -> str:
-        """When it closes."""
+        """Condition that closes the gate."""
         times = 'once' if self.k == 1 else f'in {self.k} validations in a row'
         return f'the student surpasses the teacher {times}'
 
 
 class NeverStop(StopRule):
-    """Leaves the end to the schedule (ablation "no stop-after-surpass" of the paper)."""
+    """Never stops; only the schedule ends distillation (ablation "no stop-after-surpass")."""
 
     def open(self, reference: float) -> None:
-        """Needs no reference."""
+        """Do nothing; the reference is not needed."""
 
     def observe(self, value: float, iteration: int) -> bool:
-        """Never ends distillation."""
+        """Return False."""
         return False
 
     def state_dict(self) -> dict[str, Any]:
-        """There is nothing to keep."""
+        """Empty; there is no state."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """There is nothing to restore."""
+        """Do nothing; there is no state."""
 
     def describe(self) -> str:
-        """It never does."""
+        """End of the schedule."""
         return 'the schedule ends (no stop rule)'

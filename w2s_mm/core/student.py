@@ -1,4 +1,4 @@
-"""The mixin that makes any MM model a student of a frozen teacher."""
+"""Mixin that turns any MM model into a student of a frozen teacher."""
 
 from __future__ import annotations
 
@@ -16,35 +16,34 @@ from .guard import Guard
 from .tape import record
 from .teacher import FrozenTeacher
 
-DISTILL_PREFIX = 'loss_distill_'  # of the distillation terms among a model's losses
+DISTILL_PREFIX = 'loss_distill_'  # of distillation terms in a model's losses
 HEADS = 'distill_heads'  # name of the submodule that holds the distill heads
 
 
 class WeakToStrong:
     """Adds ``gamma * lambda(u) * L_distill`` to a model's own loss (equation (1) of the paper).
 
-    Comes first in the bases: ``class W2SRetinaNet(WeakToStrong, RetinaNet)``. The model *is* the
-    student, so its state-dict keys are the plain model's. It knows no epoch:
-    :class:`~w2s_mm.hooks.WeakToStrongHook` pushes the weights and the temperatures. While all
-    weights are 0, ``loss`` is the plain model's.
+    Must be the first base: ``class W2SRetinaNet(WeakToStrong, RetinaNet)``. The model *is* the
+    student, so its state-dict keys are the plain model's. It keeps no track of time:
+    :class:`~w2s_mm.hooks.WeakToStrongHook` sets the weights and temperatures. While all weights are
+    0, ``loss`` is the plain model's.
 
     Args:
         teacher: Arguments of :class:`FrozenTeacher`.
-        distill_head: Config of a :class:`~w2s_mm.core.distill_head.DistillHead`, or a list of them;
-            their terms are added.
-        gamma: Scale of all distillation terms; 0 switches distillation off, and then the teacher
-            is never built.
+        distill_head: Config of a :class:`~w2s_mm.core.distill_head.DistillHead`, or a list of
+            configs; the terms of all heads are added up.
+        gamma: Factor on all distillation terms. 0 switches distillation off; the teacher is then
+            never built.
         *args: Passed on to the plain model.
         **kwargs: Passed on to the plain model.
 
     Attributes:
-        distill_heads: The heads; none once distillation has ended.
-        weights: What each head's terms are multiplied by now, ``gamma`` and the head's own weight
-            included.
-        temperatures: Each head's temperature now.
+        distill_heads: The heads; empty once distillation has ended.
+        weights: Current factor on each head's terms, including ``gamma`` and the head's ``weight``.
+        temperatures: Current temperature of each head.
 
     Raises:
-        W2SError: ``gamma`` is negative, or there is no head.
+        W2SError: ``gamma`` is negative, or ``distill_head`` is empty.
     """
 
     def __init__(
@@ -72,11 +71,11 @@ class WeakToStrong:
     def set_distillation(
         self, weight: float | Sequence[float], temperature: float | Sequence[float]
     ) -> None:
-        """Set ``lambda(u)`` and ``T(u)`` for the iterations to come.
+        """Set ``lambda(u)`` and ``T(u)`` for the next iterations.
 
         Args:
-            weight: One number for all heads, or one a head.
-            temperature: The same.
+            weight: ``lambda(u)``, one number for all heads or one per head.
+            temperature: ``T(u)``, likewise.
         """
         count = len(self.distill_heads)
         weights, temperatures = (
@@ -95,10 +94,10 @@ class WeakToStrong:
         return any(weight > 0 for weight in self.weights)
 
     def prepare_teacher(self) -> None:
-        """Build the teacher and check that it fits, so that errors come before training.
+        """Build the teacher and check that it fits the student, before training starts.
 
         Raises:
-            W2SError: The teacher is absent, damaged, or does not fit this student.
+            W2SError: The teacher is missing or damaged, or does not fit this student.
         """
         self.teacher.load()
         for head in self.distill_heads:
@@ -108,7 +107,7 @@ class WeakToStrong:
             self._sync = GradientSync(trainable(self.distill_heads))
 
     def end_distillation(self) -> None:
-        """Free the teacher's memory and remove the heads; from here on this is the plain model."""
+        """Free the teacher's memory and remove the heads. The model is then the plain model."""
         self.teacher.release()
         if self._sync is not None:
             self._sync.remove()
@@ -117,18 +116,18 @@ class WeakToStrong:
         self.set_distillation(weight=0.0, temperature=1.0)
 
     def loss(self, inputs: Tensor, data_samples: Any = None) -> dict[str, Any]:
-        """The plain model's losses, and the weighted distillation terms while distilling.
+        """The plain model's losses, plus the weighted distillation terms while distilling.
 
         Args:
             inputs: Images of shape (N, C, H, W), normalised for the student.
-            data_samples: Their N data samples, if the model looks at any.
+            data_samples: Their N data samples, if the model uses any.
 
         Returns:
-            The losses by name; ``loss_distill_*`` are already weighted. With several heads a
-            term's name begins with the number of its head.
+            Losses by name. The ``loss_distill_*`` terms are already weighted; with several heads
+            they are named ``loss_distill_<head index>.*``.
 
         Raises:
-            W2SError: The teacher's last answers were all NaN or infinite.
+            W2SError: The teacher's last few answers all had NaN or infinity.
         """
         if not self.distilling:  # lambda = 0: exactly the baseline's code path
             return super().loss(inputs, data_samples)  # type: ignore[misc]
@@ -141,7 +140,7 @@ class WeakToStrong:
         self.teacher.to(inputs.device)
         with torch.no_grad(), self.teacher.batch(heads):
             answers = [head.ask(self, self.teacher, inputs, data_samples, tape) for head in heads]
-            # Before the loss: 0 times a gradient that has met NaN would be NaN.
+            # Before the loss is computed: 0 times a NaN gradient is NaN.
             answers = self._guard.admit(answers, inputs.device)
         distilled = {}
         for index, head, answer in zip(active, heads, answers, strict=True):
@@ -154,10 +153,10 @@ class WeakToStrong:
 
 
 def _with_every_adapter(head: nn.Module, terms: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The terms, such that each of the head's parameters gets a gradient, 0 if need be."""
+    """The terms, with a zero gradient for every parameter of the head that they do not use."""
     parameters = trainable(head)
     if not parameters or not terms:
         return terms
     first = next(iter(terms))
-    nothing = sum(parameter.sum() for parameter in parameters) * 0.0
-    return {**terms, first: terms[first] + nothing}
+    zero = sum(parameter.sum() for parameter in parameters) * 0.0
+    return {**terms, first: terms[first] + zero}

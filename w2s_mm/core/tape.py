@@ -1,4 +1,4 @@
-"""Record what passes through chosen modules of a forward pass that happens anyway."""
+"""Record the inputs and outputs of chosen modules during a forward pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from w2s_mm.utils.errors import W2SError
 
 
 class Call(NamedTuple):
-    """One forward call of a module: what went in and what came out, on the autograd graph."""
+    """Inputs and output of one forward call of a module, still on the autograd graph."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -20,33 +20,33 @@ class Call(NamedTuple):
 
 
 class Tape(dict[str, list[Call]]):
-    """The recorded calls of each tap, in the order in which they happened."""
+    """The recorded calls of each tap, oldest first."""
 
     def last(self, tap: str) -> Call:
         """The last recorded call of a tap.
 
         Raises:
-            W2SError: Nothing was recorded: the module was not called as a module.
+            W2SError: Nothing was recorded at this tap.
         """
         if self.get(tap):
             return self[tap][-1]
         raise W2SError(
-            f'Nothing was recorded at {tap!r}: the model did not call this module during its '
-            f'forward pass. A module that calls self.forward(...) instead of self(...), and a '
-            f'model compiled as a whole, hide the call from forward hooks. Call the module itself, '
-            f'switch compile off, or choose a distill head with another tap.'
+            f'Nothing was recorded at {tap!r}: the forward hooks of this module did not run. They '
+            f'are skipped if the model calls module.forward(...) instead of module(...), or is '
+            f'compiled as a whole. Call the module itself, switch compile off, or choose a distill '
+            f'head with another tap.'
         )
 
 
 @contextmanager
 def record(module: nn.Module, taps: Sequence[str]) -> Iterator[Tape]:
-    """Record every call of the submodules named in ``taps`` while the context is open.
+    """Record all calls of the submodules ``taps`` inside the context.
 
-    Nothing is detached, copied or run twice: the recorded tensors are the student's own.
+    Nothing is detached, copied or run twice: the recorded tensors are the model's own.
 
     Args:
-        module: The model that is about to run.
-        taps: Names of submodules, as ``get_submodule`` takes them; a repeated one counts once.
+        module: The model to record.
+        taps: Names of submodules, as for ``get_submodule``; duplicates are ignored.
 
     Yields:
         A :class:`Tape` with the calls of each tap.

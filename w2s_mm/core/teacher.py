@@ -1,4 +1,4 @@
-"""The frozen teacher: a plain object that no optimizer, checkpoint, DDP or EMA can see."""
+"""The frozen teacher: a plain object, hidden from optimizer, checkpoints, DDP and EMA."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .preprocess import Renormalize
 from .tape import Tape, record
 
 
-class _Asks(Protocol):
+class _HasTeacherTaps(Protocol):
     def teacher_taps(self, teacher: nn.Module) -> tuple[str, ...]: ...
 
 
 class FrozenTeacher(FrozenModel):
-    """The weak model ``g`` of arXiv 2604.15451, section 3: asked about the student's batches.
+    """The weak model ``g`` of arXiv 2604.15451, section 3, run on the student's batches.
 
-    It follows the student's device, and sees images normalised as it was trained to. Testing a
-    student never builds it.
+    It moves to the student's device and receives images in the normalisation it was trained with.
+    It is not built when a student is only tested.
 
     Args:
-        config: As that of :class:`FrozenModel`.
-        checkpoint: As that of :class:`FrozenModel`.
-        weights_only: As that of :class:`FrozenModel`.
+        config: See :class:`FrozenModel`.
+        checkpoint: See :class:`FrozenModel`.
+        weights_only: See :class:`FrozenModel`.
     """
 
     role = 'teacher'
@@ -46,34 +46,34 @@ class FrozenTeacher(FrozenModel):
         self._answer: tuple[Any, Tape] | None = None
 
     def check_classes(self, dataset: Any) -> None:
-        """Refuse a data set whose classes are not those that the checkpoint names.
+        """Check that a data set has the classes that the teacher was trained on.
 
         Args:
-            dataset: One of MM's, with ``metainfo``; without classes there is nothing to check.
+            dataset: An MM data set. Not checked if its ``metainfo`` has no classes.
 
         Raises:
-            W2SError: Classes or their order differ.
+            W2SError: The classes or their order differ.
         """
         ours = (getattr(dataset, 'metainfo', None) or {}).get('classes')
         if ours and self.classes and tuple(ours) != self.classes:
             raise W2SError(
-                f'{self.checkpoint} was trained on other classes, or in another order: teacher '
-                f'{self.classes}, student {tuple(ours)}. Choose a teacher trained on the same '
-                f'classes.'
+                f'{self.checkpoint} was trained on other classes, or on the same in another order: '
+                f'teacher {self.classes}, student {tuple(ours)}. Choose a teacher trained on the '
+                f'same classes.'
             )
 
     def reconcile(self, student: nn.Module) -> Renormalize:
-        """How the student's batches become the teacher's; worked out on the first call.
+        """The conversion of the student's batches for the teacher, created on the first call.
 
         Raises:
-            W2SError: The two preprocessors cannot be reconciled.
+            W2SError: The two preprocessors are incompatible.
         """
         if self._renormalize is None:
             self._renormalize = Renormalize(student.data_preprocessor, self.model.data_preprocessor)
         return self._renormalize
 
     def see(self, student: nn.Module, inputs: Tensor, samples: Sequence[Any] | None) -> Tensor:
-        """The student's batch as this teacher was trained to see it.
+        """Convert the student's batch to the teacher's normalisation.
 
         Args:
             student: The model whose ``data_preprocessor`` normalised ``inputs``.
@@ -84,13 +84,13 @@ class FrozenTeacher(FrozenModel):
             Images of shape (N, C, H, W), on the same device.
 
         Raises:
-            W2SError: The two preprocessors cannot be reconciled.
+            W2SError: The two preprocessors are incompatible.
         """
         return self.reconcile(student)(inputs, samples)
 
     @contextmanager
-    def batch(self, heads: Sequence[_Asks] = ()) -> Iterator[None]:
-        """While open, :meth:`answer` runs the teacher once, and records what ``heads`` tap."""
+    def batch(self, heads: Sequence[_HasTeacherTaps] = ()) -> Iterator[None]:
+        """Inside the context, :meth:`answer` runs the teacher once and records the heads' taps."""
         taps = (tap for head in heads for tap in head.teacher_taps(self.model))
         self._taps, self._in_batch = tuple(dict.fromkeys(taps)), True
         try:
@@ -101,16 +101,16 @@ class FrozenTeacher(FrozenModel):
     def answer(
         self, student: nn.Module, inputs: Tensor, samples: Sequence[Any] | None
     ) -> tuple[Any, Tape]:
-        """The teacher's raw output on the student's images, and what was recorded on the way.
+        """The teacher's raw output on the student's images, and the recorded calls.
 
         Args:
             student: The student.
             inputs: Its images, shape (N, C, H, W).
-            samples: Their N data samples, whose ``img_shape`` says where padding begins; None
-                where an image fills its place.
+            samples: Their N data samples, with the image size before padding in ``img_shape``;
+                None if images are not padded.
 
         Returns:
-            What the model gives in the mode ``'tensor'``, and a tape of the taps of :meth:`batch`.
+            The model's output in mode ``'tensor'``, and a tape with the taps of :meth:`batch`.
         """
         if self._answer is not None:
             return self._answer
@@ -122,7 +122,7 @@ class FrozenTeacher(FrozenModel):
         return answer
 
     def release(self) -> None:
-        """Forget the model and free its memory; it is not built again."""
+        """Drop the model and free its memory. It cannot be loaded again."""
         super().release()
         self._renormalize = None
         self._answer = None
