@@ -1,8 +1,12 @@
-"""Contracts 1 to 3 of the design, written once; each task's tests call them for its students."""
+"""Contracts 1 to 3 of the design, written once; every task's tests inherit them."""
 
+import numpy as np
+import pytest
 import torch
 
+from w2s_mm.core.student import HEADS
 from w2s_mm.core.teacher import FrozenTeacher
+from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.rng import rng_state
 
 
@@ -15,17 +19,22 @@ def flat(losses):
 
 
 def step(model, batch, seed=3):
-    """Losses, gradients, buffers and generator state after one forward and backward pass."""
+    """Losses, gradients, buffers and generator state after one forward and backward pass.
+
+    Those of adapters are left out.
+    """
     torch.manual_seed(seed)
+    np.random.seed(seed)  # Mixup and CutMix draw from both
     losses = model.loss(*batch)
     model.parse_losses(losses)[0].backward()
-    return {
+    tensors = {
         **{f'loss {name}': value.detach() for name, value in flat(losses).items()},
         **{f'grad {name}': p.grad for name, p in model.named_parameters() if p.grad is not None},
         **{f'buffer {name}': b for name, b in model.named_buffers()},
         'rng torch': rng_state()['torch'],
         'rng numpy': rng_state()['numpy'][1],
     }
+    return {name: tensor for name, tensor in tensors.items() if HEADS not in name}
 
 
 def assert_bitwise(left, right):
@@ -35,58 +44,77 @@ def assert_bitwise(left, right):
         assert torch.equal(left[name], right[name]), name
 
 
-def assert_baseline_at_weight_zero(student, plain, batch, monkeypatch):
-    """Contract 1: with weight 0 a step is the plain model's, and the teacher is not built."""
-    with monkeypatch.context() as patch:
-        patch.setattr(FrozenTeacher, 'load', _refuse)
-        student.set_distillation(0.0, 2.0)
+class StudentContracts:
+    """The contracts as tests; a room's class inherits them and has a fixture ``twins``.
+
+    ``twins`` gives a student in training mode, the plain model built with the same random numbers,
+    and a batch as ``loss`` takes it.
+
+    Attributes:
+        TERMS: Names of the student's distillation terms.
+    """
+
+    TERMS: frozenset[str] = frozenset()
+
+    def terms(self, student):
+        """Names of the student's distillation terms."""
+        return self.TERMS
+
+    def test_built_with_the_plain_models_random_numbers(self, twins):
+        student, plain, _ = twins
         assert_bitwise(student.state_dict(), plain.state_dict())
+
+    @pytest.mark.parametrize(('gamma', 'weight'), [(1.0, 0.0), (0.0, 3.0)])
+    def test_weight_zero_is_bitwise_the_plain_model(self, twins, monkeypatch, gamma, weight):
+        """Contract 1: and the teacher is not built."""
+        student, plain, batch = twins
+        monkeypatch.setattr(FrozenTeacher, 'load', _refuse)
+        student.gamma = gamma
+        student.set_distillation(weight, 2.0)
+        assert not student.distilling
         assert_bitwise(step(student, batch), step(plain, batch))
 
+    def test_own_losses_buffers_and_rng_stay_bitwise_while_distilling(self, twins):
+        student, plain, batch = twins
+        student.set_distillation(1.0, 2.0)
+        expected, found = step(plain, batch), step(student, batch)
+        kept = [name for name in expected if not name.startswith('grad ')]
+        assert_bitwise(*({name: side[name] for name in kept} for side in (found, expected)))
+        new = {name for name in found.keys() - expected.keys() if not name.startswith('grad ')}
+        assert new == {f'loss loss_distill_{term}' for term in self.terms(student)}
+        assert any(not torch.equal(found[n], expected[n]) for n in expected.keys() - set(kept))
 
-def assert_own_part_unchanged(student, plain, batch):
-    """While distilling, own losses, buffers and generators are the plain model's.
+    def test_checkpoints_load_strictly_both_ways(self, twins):
+        """Contract 2: names and order are the plain model's."""
+        student, plain, _ = twins
+        student.prepare_teacher()
+        assert list(student.state_dict()) == list(plain.state_dict())
+        plain.load_state_dict(student.state_dict(), strict=True)
+        student.load_state_dict(plain.state_dict(), strict=True)
 
-    Returns:
-        Names of the distillation terms.
-    """
-    student.set_distillation(1.0, 2.0)
-    expected, found = step(plain, batch), step(student, batch)
-    kept = [name for name in expected if not name.startswith('grad ')]
-    assert_bitwise({name: found[name] for name in kept}, {name: expected[name] for name in kept})
-    terms = found.keys() - expected.keys()
-    assert all(name.startswith('loss loss_distill_') for name in terms)
-    return {name.removeprefix('loss loss_distill_') for name in terms}
-
-
-def assert_checkpoints_fit_both_ways(student, plain):
-    """Contract 2: names and order are the plain model's, and each loads the other strictly."""
-    student.prepare_teacher()
-    assert list(student.state_dict()) == list(plain.state_dict())
-    assert [n for n, _ in student.named_parameters()] == [n for n, _ in plain.named_parameters()]
-    plain.load_state_dict(student.state_dict(), strict=True)
-    student.load_state_dict(plain.state_dict(), strict=True)
-
-
-def assert_teacher_untouched(student, batches):
-    """Contract 3: after a step on each batch the teacher is as it was, and outside the student."""
-    student.prepare_teacher()
-    student.set_distillation(1.0, 2.0)
-    teacher = student.teacher.model
-    before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    optimizer = torch.optim.SGD(student.parameters(), lr=1e-3, momentum=0.9)
-    for batch in batches:
-        optimizer.zero_grad()
+    def test_teacher_stays_frozen_outside_and_is_gone_at_the_end(self, twins):
+        """Contract 3."""
+        student, plain, batch = twins
+        student.prepare_teacher()
+        student.set_distillation(1.0, 2.0)
+        teacher = student.teacher.model
+        before = {name: value.clone() for name, value in teacher.state_dict().items()}
+        optimizer = torch.optim.SGD(student.parameters(), lr=1e-3, momentum=0.9)
         student.parse_losses(student.loss(*batch))[0].backward()
         optimizer.step()
-    student.train()
-    assert_bitwise(teacher.state_dict(), before)
-    assert not any(module.training for module in teacher.modules())
-    assert all(p.grad is None and not p.requires_grad for p in teacher.parameters())
-    assert not set(map(id, student.modules())) & set(map(id, teacher.modules()))
-    student.end_distillation()
-    assert student.teacher.released
-    student.loss(*batches[0])  # and is not asked again: it would have to be loaded
+        student.train()
+        assert_bitwise(teacher.state_dict(), before)
+        assert not any(module.training for module in teacher.modules())
+        assert all(p.grad is None and not p.requires_grad for p in teacher.parameters())
+        assert not set(map(id, student.modules())) & set(map(id, teacher.modules()))
+        student.end_distillation()
+        assert student.teacher.released
+        parameters = [name for name, _ in student.named_parameters()]
+        assert parameters == [name for name, _ in plain.named_parameters()]
+        student.set_distillation(1.0, 2.0)  # has nothing to act on any more
+        student.loss(*batch)
+        with pytest.raises(W2SError, match='released'):
+            student.teacher.load()
 
 
 def _refuse(self):

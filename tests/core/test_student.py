@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.utils._pytree import tree_map
 
+from tests.contracts import assert_bitwise, flat, step
 from w2s_mm.core.guard import MAX_DROPPED, Guard
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.rng import rng_state
 
 
 @pytest.fixture
@@ -25,73 +25,8 @@ def never_built(monkeypatch):
     monkeypatch.setattr(FrozenTeacher, 'load', refuse)
 
 
-def flat(losses):
-    """Losses as tensors; MMDetection gives some as one a level."""
-    return {
-        name: torch.stack(value) if isinstance(value, list) else value
-        for name, value in losses.items()
-    }
-
-
 def total(model, losses):
     return model.parse_losses(losses)[0]
-
-
-def step(model, batch):
-    """Losses, gradients, buffers and generator state after one forward and backward pass."""
-    losses = model.loss(*batch)
-    total(model, losses).backward()
-    return {
-        **{f'loss {name}': value.detach() for name, value in flat(losses).items()},
-        **{f'grad {name}': p.grad for name, p in model.named_parameters() if p.grad is not None},
-        **{f'buffer {name}': b for name, b in model.named_buffers()},
-        'rng torch': rng_state()['torch'],
-        'rng numpy': rng_state()['numpy'][1],
-    }
-
-
-def assert_bitwise(left, right):
-    assert left.keys() == right.keys()
-    for name in left:
-        assert torch.equal(left[name], right[name]), name
-
-
-def test_built_with_the_plain_models_random_numbers(make_student, plain):
-    after_plain = torch.get_rng_state()
-    student = make_student()
-    assert torch.equal(torch.get_rng_state(), after_plain)
-    assert_bitwise(student.state_dict(), plain.state_dict())
-
-
-@pytest.mark.parametrize('push', [None, 0.0, 'gamma'])
-def test_weight_zero_is_bitwise_the_plain_model(push, make_student, plain, make_batch, never_built):
-    student = make_student(gamma=0.0 if push == 'gamma' else 1.0)
-    if push is not None:
-        student.set_distillation(3.0 if push == 'gamma' else 0.0, 2.0)
-    assert not student.distilling
-    torch.manual_seed(3)
-    expected = step(plain, make_batch(plain))
-    torch.manual_seed(3)
-    assert_bitwise(step(student, make_batch(student)), expected)
-
-
-def test_own_losses_buffers_and_rng_stay_bitwise_while_distilling(make_student, plain, make_batch):
-    student = make_student()
-    student.set_distillation(1.0, 2.0)
-    torch.manual_seed(3)
-    expected = step(plain, make_batch(plain))
-    torch.manual_seed(3)
-    found = step(student, make_batch(student))
-    kept = [name for name in expected if not name.startswith('grad ')]
-    assert_bitwise({name: found[name] for name in kept}, {name: expected[name] for name in kept})
-    assert set(found) - set(expected) == {'loss loss_distill_cls', 'loss loss_distill_bbox'}
-
-
-def test_checkpoints_load_strictly_both_ways(make_student, plain):
-    student = make_student()
-    student.prepare_teacher()
-    plain.load_state_dict(student.state_dict(), strict=True)
-    student.load_state_dict(plain.state_dict(), strict=True)
 
 
 @pytest.mark.parametrize(('gamma', 'weight'), [(1.0, 0.5), (2.0, 1.0), (0.5, 6.0)])

@@ -7,46 +7,31 @@ from tests import contracts
 from tests.conftest import ONE_STAGE, TWO_STAGE
 from w2s_mm.core.teacher import FrozenTeacher
 
-EACH = pytest.mark.parametrize('family', [*ONE_STAGE, *TWO_STAGE])
+FAMILIES = [*ONE_STAGE, *TWO_STAGE]
 
 
 @pytest.fixture
-def twins(detector, build, make_family, make_batch):
-    """``twins(family)``: a student, the plain detector with its weights, and a batch."""
-
-    def pair(family):
-        student = make_family(family)
-        torch.manual_seed(0)
-        plain = build(detector(family)).train()
-        return student, plain, make_batch(plain, masks=family == 'MaskRCNN')
-
-    return pair
+def family():
+    """Masks have a test of their own."""
+    return 'MaskRCNN'
 
 
-@EACH
-def test_weight_zero_is_bitwise_the_plain_detector(twins, monkeypatch, family):
-    contracts.assert_baseline_at_weight_zero(*twins(family), monkeypatch)
+@pytest.fixture
+def twins(detector, build, make_family, make_batch, family):
+    student = make_family(family)
+    torch.manual_seed(0)
+    plain = build(detector(family)).train()
+    return student, plain, make_batch(plain, masks=family == 'MaskRCNN')
 
 
-@EACH
-def test_own_losses_buffers_and_rng_stay_bitwise_while_distilling(twins, family):
-    terms = contracts.assert_own_part_unchanged(*twins(family))
-    stages = ('s0.', 's1.', 's2.') if family == 'CascadeRCNN' else ('',)
-    assert terms == {stage + name for stage in stages for name in ('cls', 'bbox')}
+@pytest.mark.parametrize('family', FAMILIES)
+class TestDetectors(contracts.StudentContracts):
+    def terms(self, student):
+        stages = ('s0.', 's1.', 's2.') if type(student).__name__ == 'W2SCascadeRCNN' else ('',)
+        return {stage + name for stage in stages for name in ('cls', 'bbox')}
 
 
-@EACH
-def test_checkpoints_load_strictly_both_ways(twins, family):
-    contracts.assert_checkpoints_fit_both_ways(*twins(family)[:2])
-
-
-@EACH
-def test_teacher_stays_frozen_and_outside(twins, family):
-    student, _, batch = twins(family)
-    contracts.assert_teacher_untouched(student, [batch])
-
-
-@EACH
+@pytest.mark.parametrize('family', FAMILIES)
 def test_predicting_never_builds_the_teacher(make_family, make_raw, monkeypatch, family):
     monkeypatch.setattr(FrozenTeacher, 'load', lambda self: pytest.fail('the teacher was built'))
     student = make_family(family).eval()
@@ -55,7 +40,7 @@ def test_predicting_never_builds_the_teacher(make_family, make_raw, monkeypatch,
 
 
 def test_masks_have_the_gradient_of_the_plain_detector(twins):
-    student, plain, batch = twins('MaskRCNN')
+    student, plain, batch = twins
     student.set_distillation(1.0, 2.0)
     found, expected = contracts.step(student, batch), contracts.step(plain, batch)
     masks = [name for name in expected if name.startswith('grad roi_head.mask_head')]

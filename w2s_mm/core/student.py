@@ -10,6 +10,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.rng import preserved_rng
 
 from .adapters import GradientSync, hide_from_ddp, trainable
 from .guard import Guard
@@ -61,7 +62,8 @@ class WeakToStrong:
         if not configs:
             raise W2SError('model.distill_head is an empty list; expected at least one head.')
         self.teacher = FrozenTeacher(**teacher)
-        self.distill_heads = nn.ModuleList(MODELS.build(config) for config in configs)
+        with preserved_rng():  # adapters draw numbers that the plain model does not
+            self.distill_heads = nn.ModuleList(MODELS.build(config) for config in configs)
         hide_from_ddp(self, HEADS)
         self.gamma = gamma
         self._guard = Guard(self.teacher.checkpoint)
