@@ -270,7 +270,7 @@ def test_baseline_from_its_runs(student, checkpoint, capsys):
         ),
         (
             [*NO_DATA, '--run', 'run', '--baseline', '40'],
-            r'val_dataloader: not/there.*make_digit_scenes',
+            r'val_dataloader: not/there.*digit.scenes',
         ),
     ],
 )

@@ -18,6 +18,7 @@ from w2s_mm.core.student import DISTILL_PREFIX
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.mm import is_resuming, unwrapped
+from w2s_mm.utils.run_files import FORMATS, GRADIENT_NORMS
 
 
 @HOOKS.register_module()
@@ -46,7 +47,6 @@ class GradientNormHook(Hook):
         W2SError: ``interval`` is below 1; or, in training, the model's forward gives no losses.
     """
 
-    FILE = 'gradient_norms.json'
     priority = 'LOW'  # after the hook that sets lambda, before the logger
 
     def __init__(self, interval: int = 10) -> None:
@@ -63,7 +63,7 @@ class GradientNormHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Go on with the file of a resumed run."""
-        path = Path(runner.work_dir) / self.FILE
+        path = Path(runner.work_dir) / GRADIENT_NORMS
         if is_resuming(runner) and path.is_file():
             kept = json.loads(path.read_text())
             self.history = [entry for entry in kept['history'] if entry['iter'] <= runner.iter]
@@ -107,9 +107,9 @@ class GradientNormHook(Hook):
         self.history.append({'iter': runner.iter + 1, **told})  # type: ignore[dict-item]
         if is_main_process():
             write_json(
-                Path(runner.work_dir) / self.FILE,
+                Path(runner.work_dir) / GRADIENT_NORMS,
                 {
-                    'format': 1,
+                    'format': FORMATS[GRADIENT_NORMS],
                     'interval': self.interval,
                     'seconds': self.seconds,
                     'history': self.history,

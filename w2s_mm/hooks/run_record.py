@@ -20,6 +20,7 @@ import w2s_mm
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.hashing import hash_state, hash_tensors
 from w2s_mm.utils.mm import config_name, is_resuming, unwrapped
+from w2s_mm.utils.run_files import FORMATS, RECORD
 
 PACKAGES = ('mmcv', 'mmdet', 'mmpretrain', 'diffusers', 'torchvision')
 PACKAGE = Path(w2s_mm.__file__).parent
@@ -37,7 +38,6 @@ class RunRecordHook(Hook):
         batches: How many batches to hash.
     """
 
-    FILE = 'run.json'
     priority = 'LOWEST'  # the teacher is there, and nothing has touched the weights
 
     def __init__(self, batches: int = 3) -> None:
@@ -46,13 +46,13 @@ class RunRecordHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Hash the weights, and say who runs where."""
-        path = Path(runner.work_dir) / self.FILE
+        path = Path(runner.work_dir) / RECORD
         if not is_main_process() or (is_resuming(runner) and path.is_file()):
             return
         model = unwrapped(runner.model)
         teacher: Any = getattr(model, 'teacher', None)
         self._record = {
-            'format': 1,
+            'format': FORMATS[RECORD],
             'config': config_name(runner.cfg.filename) if runner.cfg.filename else None,
             'seed': runner.seed,
             'resumed': is_resuming(runner),
@@ -60,10 +60,8 @@ class RunRecordHook(Hook):
             'teacher': None
             if getattr(teacher, 'fingerprint', None) is None
             else {'checkpoint': teacher.checkpoint, 'fingerprint': teacher.fingerprint},
-            # The middle of a training is not where it began.
-            'initial_weights': None
-            if is_resuming(runner)
-            else hash_state(dict(sorted(model.state_dict().items())))[:16],
+            # The weights of a checkpoint are not those that the run began with.
+            'initial_weights': None if is_resuming(runner) else hash_weights(model),
             'batches': [],
             'software': versions(),
             'hardware': hardware(),
@@ -77,7 +75,7 @@ class RunRecordHook(Hook):
             self._record['batches'].append(hash_tensors(data_batch)[:16])
             if len(self._record['batches']) < min(self.batches, runner.max_iters):
                 return
-        write_json(Path(runner.work_dir) / self.FILE, self._record)
+        write_json(Path(runner.work_dir) / RECORD, self._record)
         self._record = None
 
 

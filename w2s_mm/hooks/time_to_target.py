@@ -16,6 +16,7 @@ from w2s_mm.core.metric import Rule, check_metric_range, first_at, pick_metric, 
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.mm import is_epoch_based, is_resuming, iters_per_epoch
+from w2s_mm.utils.run_files import FORMATS, TIME_TO_TARGET
 
 
 @HOOKS.register_module()
@@ -39,7 +40,6 @@ class TimeToTargetHook(Hook):
         W2SError: No threshold, or one out of the metric's range.
     """
 
-    FILE = 'time_to_target.json'
     priority = 'VERY_HIGH'  # its clock stops before anyone else's validation work
 
     def __init__(
@@ -166,9 +166,9 @@ class TimeToTargetHook(Hook):
             loop = runner.train_loop
             per_interval = iters_per_epoch(runner) if is_epoch_based(runner) else 1
             write_json(
-                Path(runner.work_dir) / self.FILE,
+                Path(runner.work_dir) / TIME_TO_TARGET,
                 {
-                    'format': 1,
+                    'format': FORMATS[TIME_TO_TARGET],
                     'metric': self.metric,
                     'rule': self.rule,
                     'hits_in_a_row': self.k,
