@@ -5,24 +5,40 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import torch
+from mmdet.models.losses import (
+    BoundedIoULoss,
+    CIoULoss,
+    DIoULoss,
+    EIoULoss,
+    GIoULoss,
+    IoULoss,
+    SIoULoss,
+)
 from torch import Tensor, nn
 
 from w2s_mm.utils.errors import W2SError
 
 BoxForm = Literal['encoded', 'corners']
 
+_OF_CORNERS = (IoULoss, BoundedIoULoss, GIoULoss, DIoULoss, CIoULoss, EIoULoss, SIoULoss)
 
-def check_selection(score_thr: float, box_form: str) -> None:
+
+def check_selection(score_thr: float, box_form: str, loss_bbox: nn.Module | None) -> None:
     """Refuse a threshold or a form of boxes that is out of its range.
 
     Raises:
-        W2SError: It is.
+        W2SError: ``score_thr`` or ``box_form`` is, or the loss needs another form.
     """
     if not 0 < score_thr < 1:
         raise W2SError(f'distill_head.score_thr is {score_thr}; expected a number between 0 and 1.')
     if box_form not in get_args(BoxForm):
         raise W2SError(
             f'distill_head.box_form is {box_form!r}; expected one of {get_args(BoxForm)}.'
+        )
+    if box_form == 'encoded' and isinstance(loss_bbox, _OF_CORNERS):
+        raise W2SError(
+            f"distill_head.loss_bbox is a {type(loss_bbox).__name__}, and box_form='encoded' gives "
+            f"it numbers that are no boxes. Set distill_head.box_form='corners'."
         )
 
 

@@ -61,10 +61,10 @@ class DenseDistillHead(DistillHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_selection(score_thr, box_form)
         loss_cls = {'type': 'FocalLogitDistillLoss'} if loss_cls is None else loss_cls
         self.loss_cls = MODELS.build(loss_cls)
         self.loss_bbox = MODELS.build(loss_bbox) if loss_bbox else None
+        check_selection(score_thr, box_form, self.loss_bbox)
         self.score_thr = score_thr
         self.box_form: BoxForm = box_form
         if takes_labels(self.loss_cls):

@@ -88,9 +88,9 @@ class RoIDistillHead(DistillHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_selection(score_thr, box_form)
         self.loss_cls = MODELS.build({'type': 'KLDistillLoss'} if loss_cls is None else loss_cls)
         self.loss_bbox = MODELS.build(loss_bbox) if loss_bbox else None
+        check_selection(score_thr, box_form, self.loss_bbox)
         self.loss_rpn = MODELS.build(loss_rpn) if loss_rpn else None
         self.score_thr = score_thr
         self.box_form: BoxForm = box_form
