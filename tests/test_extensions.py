@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from tests import contracts
+from tests.contracts import StudentContracts
 from w2s_mm.core.tape import record
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.mm import read_config_file
@@ -176,14 +176,14 @@ def fovea(retinanet):
     return config
 
 
-def test_a_detector_family_in_two_lines(distilled, fovea, build, make_batch, monkeypatch):
-    student = distilled(FAMILY, plain=fovea(), head={'type': 'DenseDistillHead'})
-    torch.manual_seed(0)
-    plain, batch = build(fovea()).train(), make_batch(student)
-    contracts.assert_baseline_at_weight_zero(student, plain, batch, monkeypatch)
-    assert contracts.assert_own_part_unchanged(student, plain, batch) == {'cls'}
-    contracts.assert_checkpoints_fit_both_ways(student, plain)
-    contracts.assert_teacher_untouched(student, [batch])
+class TestADetectorFamilyInTwoLines(StudentContracts):
+    TERMS = frozenset({'cls'})
+
+    @pytest.fixture
+    def twins(self, distilled, fovea, build, make_batch):
+        student = distilled(FAMILY, plain=fovea(), head={'type': 'DenseDistillHead'})
+        torch.manual_seed(0)
+        return student, build(fovea()).train(), make_batch(student)
 
 
 FORMS = {'encoded': 'mmdet.L1Loss', 'corners': 'mmdet.GIoULoss'}
