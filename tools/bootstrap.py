@@ -355,5 +355,6 @@ def set_up() -> None:
 
 if __name__ == '__main__' and not is_ready():
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)  # as Ctrl-C
+        if signal.getsignal(ending) != signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(ending, signal.default_int_handler)  # as Ctrl-C
     set_up()
