@@ -99,6 +99,8 @@ def test_the_only_group_needs_no_name(write_run, tmp_path):
         (gzip.compress(b'{"format": 1}'), 'is not a study'),
         (gzip.compress(b'{"kind": "w2s_mm study", "format": 9}'), 'has format 9; this version'),
     ],
+    # gzip's header contains the time, and pytest-xdist needs the same names in each process.
+    ids=['empty', 'not compressed', 'cut', 'no JSON', 'no text', 'list', 'no kind', 'format 9'],
 )
 def test_a_file_that_is_no_study_is_refused(tmp_path, content, message):
     path = tmp_path / 's.json.gz'
