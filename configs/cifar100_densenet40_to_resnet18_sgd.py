@@ -1,13 +1,13 @@
-"""ResNet-18 <- DenseNet-40, CIFAR-100, SGD; Table 1 of arXiv 2604.15451: 1.60x to Top-1 60.
+"""ResNet-18 <- DenseNet-40 on CIFAR-100 with SGD.
 
+Row:     Table 1 of arXiv 2604.15451: 1.60x to Top-1 60, best Top-1 79.36 (baseline 78.75)
 Command: tools/dist_train.sh configs/cifar100_densenet40_to_resnet18_sgd.py 8 \
              --cfg-options model.teacher.checkpoint=PATH
 Needs:   CIFAR-100 in data/cifar100, and the checkpoint of configs/baselines/cifar100_densenet40.py
-         whose Top-1 is nearest 69.70 (tools/select_teacher.py prints them all; epoch 160 is a guess
-         until it is measured)
+         whose Top-1 is nearest 69.70 (`w2s select-teacher` lists them; epoch 160 is our guess)
 Takes:   200 epochs of 391 iterations of 128 images; not yet measured at this size
 Gives:   work_dirs/cifar100_densenet40_to_resnet18_sgd/{time_to_target,weak_to_strong}.json for
-         tools/first_at.py (the paper: 1.60x earlier, best Top-1 79.36 against 78.75)
+         `w2s report`
 """
 
 _base_ = './baselines/cifar100_resnet18_sgd.py'
@@ -20,8 +20,8 @@ model = dict(
     ),
     distill_head=dict(type='LogitDistillHead', loss=dict(type='KLDistillLoss')),
 )
-# The paper gives T from 6 to 1 and k = 2. The rest is our guess: lambda_max, and lengths that add up
-# to 0.35, as Figure 5 follows the term over the first 35 epochs.
+# The paper gives T from 6 to 1 and k = 2. The rest is our guess: lambda_max, and lengths that add
+# up to 0.35, as Figure 5 follows the term over the first 35 epochs.
 default_hooks = dict(
     weak_to_strong=dict(
         type='WeakToStrongHook',

@@ -1,13 +1,13 @@
-"""ResNet-50 <- MobileNetV2, CIFAR-10, SGD; Table 1 of arXiv 2604.15451: 1.36x to Top-1 75.
+"""ResNet-50 <- MobileNetV2 on CIFAR-10 with SGD.
 
+Row:     Table 1 of arXiv 2604.15451: 1.36x to Top-1 75, best Top-1 95.08 (baseline 95.65)
 Command: tools/dist_train.sh configs/cifar10_mobilenetv2_to_resnet50_sgd.py 8 \
              --cfg-options model.teacher.checkpoint=PATH
 Needs:   CIFAR-10 in data/cifar10, and the checkpoint of configs/baselines/cifar10_mobilenetv2.py
-         whose Top-1 is nearest 85.55 (tools/select_teacher.py prints them all; epoch 20 is a guess
-         until it is measured)
+         whose Top-1 is nearest 85.55 (`w2s select-teacher` lists them; epoch 20 is our guess)
 Takes:   200 epochs of 391 iterations of 128 images; not yet measured at this size
 Gives:   work_dirs/cifar10_mobilenetv2_to_resnet50_sgd/{time_to_target,weak_to_strong}.json for
-         tools/first_at.py (the paper: 1.36x earlier, best Top-1 95.08 against 95.65)
+         `w2s report`
 """
 
 _base_ = './baselines/cifar10_resnet50_sgd.py'
@@ -20,8 +20,8 @@ model = dict(
     ),
     distill_head=dict(type='LogitDistillHead', loss=dict(type='KLDistillLoss')),
 )
-# The paper gives T from 6 to 1 and k = 2. The rest is our guess: lambda_max, and lengths that add up
-# to 0.35, as Figure 5 follows the term over the first 35 epochs.
+# The paper gives T from 6 to 1 and k = 2. The rest is our guess: lambda_max, and lengths that add
+# up to 0.35, as Figure 5 follows the term over the first 35 epochs.
 default_hooks = dict(
     weak_to_strong=dict(
         type='WeakToStrongHook',

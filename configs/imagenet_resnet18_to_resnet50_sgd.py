@@ -1,13 +1,13 @@
-"""ResNet-50 <- ResNet-18, ImageNet, SGD; Table 1 of arXiv 2604.15451: 1.62x to Top-1 65.
+"""ResNet-50 <- ResNet-18 on ImageNet with SGD.
 
+Row:     Table 1 of arXiv 2604.15451: 1.62x to Top-1 65, best Top-1 76.81 (baseline 76.52)
 Command: tools/dist_train.sh configs/imagenet_resnet18_to_resnet50_sgd.py 8 \
              --cfg-options model.teacher.checkpoint=PATH
-Needs:   ImageNet-1K in data/imagenet, and a teacher checkpoint of
-         configs/baselines/imagenet_resnet18.py (the paper's: Top-1 70.73), trained or fetched as
-         its docstring says
+Needs:   ImageNet-1K in data/imagenet, and a checkpoint of configs/baselines/imagenet_resnet18.py
+         (the paper's has Top-1 70.73), trained or downloaded as its docstring says
 Takes:   100 epochs of 5,005 iterations of 256 images; not yet measured at this size
 Gives:   work_dirs/imagenet_resnet18_to_resnet50_sgd/{time_to_target,weak_to_strong}.json for
-         tools/first_at.py (the paper: 1.62x earlier, best Top-1 76.81 against 76.52)
+         `w2s report`
 """
 
 _base_ = './baselines/imagenet_resnet50_sgd.py'
@@ -20,8 +20,8 @@ model = dict(
     ),
     distill_head=dict(type='LogitDistillHead', loss=dict(type='KLDistillLoss')),
 )
-# The paper gives T from 6 to 1 and k = 2. The rest is our guess: lambda_max, and lengths that add up
-# to 0.35, as Figure 5 follows the term over the first 35 epochs.
+# The paper gives T from 6 to 1 and k = 2. The rest is our guess: lambda_max, and lengths that add
+# up to 0.35, as Figure 5 follows the term over the first 35 epochs.
 default_hooks = dict(
     weak_to_strong=dict(
         type='WeakToStrongHook',

@@ -1,12 +1,15 @@
-"""RetinaNet-R50 <- R34 on COCO, Table 2 of arXiv 2604.15451: AP50 20 % in epoch 6 instead of 10.
+"""RetinaNet-R50 <- RetinaNet-R34 on COCO train5k.
 
+Row:     Table 2 of arXiv 2604.15451: AP50 20 % in epoch 6, baseline in 10 (1.67x), best AP50 30.67
+         (baseline 22.55); also the "mid" row of Table 3, teacher AP50 19.5
 Command: tools/dist_train.sh configs/retinanet_r34_to_r50.py 8 \
              --cfg-options model.teacher.checkpoint=PATH
-Needs:   COCO 2017 (tools/make_coco_split.py says where), torchvision's ResNet-50, and a teacher
-         checkpoint of configs/baselines/retinanet_r34_coco5k.py (the paper's: AP50 19.5)
-Takes:   12 epochs of 313 iterations; not yet measured at this size
-Gives:   work_dirs/retinanet_r34_to_r50/{time_to_target,weak_to_strong}.json for tools/first_at.py
-         (the paper: 1.67x earlier, best AP50 30.67 against 22.55)
+Needs:   COCO 2017 and its split (tools/make_coco_split.py), torchvision's ResNet-50, and the
+         checkpoint of configs/baselines/retinanet_r34_coco5k.py whose AP50 is nearest 19.5
+         (`w2s select-teacher` lists them; epoch 8 is our guess)
+Takes:   12 epochs of 313 iterations of 16 images; not yet measured at this size. The number of
+         epochs is our guess
+Gives:   work_dirs/retinanet_r34_to_r50/{time_to_target,weak_to_strong}.json for `w2s report`
 """
 
 _base_ = './baselines/retinanet_r50_coco5k.py'
@@ -25,7 +28,7 @@ model = dict(
         loss_bbox=dict(type='mmdet.L1Loss', loss_weight=1.0),  # beta
     ),
 )
-# The paper gives lambda_max, T and k. The lengths are our guess.
+# The paper gives lambda_max = 2, T = 2 and k = 2. The lengths are our guess.
 default_hooks = dict(
     weak_to_strong=dict(
         type='WeakToStrongHook',

@@ -1,6 +1,7 @@
 """Contract 5 of the design: every config builds, says how to run it, and names its row."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -10,91 +11,235 @@ from mmengine.hub import get_config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 
+from w2s_mm.utils.mm import read_config_file
+
 ROOT = Path(__file__).parent.parent
-CONFIGS = sorted(
-    path.relative_to(ROOT)
-    for path in (ROOT / 'configs').rglob('*.py')
-    if '_base_' not in path.parts
-)
-OWN_DATA = {'digits'}  # folders whose data set is not the paper's
+FOLDER = ROOT / 'configs'
+FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob('*.py'))
+CONFIGS = [name for name in FILES if not name.startswith('_base_/')]
+FIELDS = ('Row', 'Command', 'Needs', 'Takes', 'Gives')
+CONSOLE = ('digits/', 'small/', 'ablations/digits_')  # their commands are `w2s ...`
 IN_MEMORY = {'NoisyDigits', 'DigitScans'}  # data sets that cannot be missing
-FIELDS = ('Command:', 'Needs:', 'Takes:', 'Gives:')
+# What the Runner takes, and what the stock configs of MMDetection and MMPretrain define.
+RUNNER = {
+    *('auto_scale_lr', 'custom_hooks', 'custom_imports', 'data_preprocessor', 'default_hooks'),
+    *('default_scope', 'env_cfg', 'load_from', 'log_level', 'log_processor', 'model'),
+    *('optim_wrapper', 'param_scheduler', 'randomness', 'resume', 'vis_backends', 'visualizer'),
+    *(f'{split}_{what}' for split in ('train', 'val', 'test') for what in ('cfg', 'dataloader')),
+    *('val_evaluator', 'test_evaluator'),
+}
+STOCK = {
+    *('backend_args', 'bgr_mean', 'bgr_std', 'data_root', 'dataset_type', 'img_scales'),
+    *('test_pipeline', 'train_pipeline', 'tta_model', 'tta_pipeline'),
+}
+OURS = {'missing_data'}  # read by commands/preflight.py
 
 
-@pytest.fixture(autouse=True)
-def _in_the_repository(monkeypatch):
-    monkeypatch.chdir(ROOT)  # configs name one another from there
+@functools.cache
+def _read(name):
+    return Config.fromfile(FOLDER / name)
 
 
-def docstring(path):
-    return ast.get_docstring(ast.parse((ROOT / path).read_text())) or ''
+def read(name):
+    """A copy of a resolved config, by its path below configs/ or as ``w2s_mm::...``."""
+    return _read(name.removeprefix('w2s_mm::')).copy()
+
+
+def docstring(name):
+    return ast.get_docstring(ast.parse((FOLDER / name).read_text())) or ''
+
+
+def fields(name):
+    """The text behind each label of a docstring, in the order of the file."""
+    found = {}
+    for line in docstring(name).splitlines()[1:]:
+        label, _, rest = line.partition(':')
+        if label in FIELDS:
+            found[label] = rest.strip()
+            last = label
+        elif line.strip():
+            found[last] += ' ' + line.strip()
+    return found
+
+
+def strings(config):
+    """Every string in a config."""
+    if isinstance(config, str):
+        yield config
+    elif isinstance(config, dict):
+        for value in config.values():
+            yield from strings(value)
+    elif isinstance(config, (list, tuple)):
+        for value in config:
+            yield from strings(value)
+
+
+def is_student(name):
+    """Whether a config, or one that it inherits from, has a teacher; without reading them all."""
+    text = (FOLDER / name).read_text()
+    base = re.search(r"^_base_ = '(\.[^']*)'$", text, re.MULTILINE)
+    return 'teacher=dict(' in text or (
+        base is not None and is_student((Path(name).parent / base[1]).as_posix())
+    )
+
+
+STUDENTS = [name for name in CONFIGS if is_student(name)]
 
 
 def test_there_are_configs():
-    assert Path('configs/retinanet_r34_to_r50.py') in CONFIGS
+    assert 'retinanet_r34_to_r50.py' in CONFIGS
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=str)
-def test_parses_and_builds(path):
-    cfg = Config.fromfile(str(path))
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        model = MODELS.build(cfg.model)
-        for hook in filter(None, (*cfg.default_hooks.values(), *cfg.get('custom_hooks', ()))):
-            if getattr(HOOKS.get(hook['type']), '__module__', '').startswith('w2s_mm.'):
-                HOOKS.build(hook)
-        build_optim_wrapper(model, cfg.optim_wrapper)
-    if 'teacher' in cfg.model:
-        teacher = Config.fromfile(cfg.model.teacher.config.replace('w2s_mm::', f'{ROOT}/configs/'))
-        with DefaultScope.overwrite_default_scope(teacher.get('default_scope')):
-            for head in model.distill_heads:
-                head.check(model, MODELS.build(teacher.model))
+@pytest.mark.parametrize('name', FILES)
+def test_resolved_config_has_known_top_level_keys_only(name):
+    offered = {'w2s'} if name.startswith('_base_/w2s_') else set()
+    assert set(read(name)) <= RUNNER | STOCK | OURS | offered
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=str)
-def test_distillation_can_be_switched_off_and_written_out(path, tmp_path):
+def test_no_config_repeats_another():
+    texts = {}
+    for name in CONFIGS:
+        texts.setdefault(repr(read(name).to_dict()), []).append(name)
+    assert [names for names in texts.values() if len(names) > 1] == []
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_configs_that_it_refers_to_exist(name):
+    named = [
+        text for text in strings(read(name).to_dict()) if text.startswith(('w2s_mm::', 'conf'))
+    ]
+    assert all(text.removeprefix('w2s_mm::') in CONFIGS for text in named)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_docstring_has_row_command_needs_takes_gives(name):
+    text = (FOLDER / name).read_text()
+    title, blank, *_ = docstring(name).splitlines()
+    assert title.endswith('.') and not blank
+    assert tuple(fields(name)) == FIELDS
+    too_long = [line for line in text.splitlines() if len(line) > 100 and 'https://' not in line]
+    assert too_long == []
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_row_is_one_of_the_paper_or_none(name):
+    row = fields(name)['Row']
+    assert row.startswith('none in the paper') or re.search(r'\b(Table|Figure) \d', row)
+    assert '2604.15451' in row or 'the paper' in row
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_command_trains_this_config(name):
+    command = fields(name)['Command']
+    if name.startswith(CONSOLE):
+        assert command == f'w2s train w2s_mm::{name} --seed 0'
+    else:
+        assert re.match(rf'tools/dist_train\.sh configs/{re.escape(name)} [48]( |$)', command)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_missing_data_is_explained(name):
+    cfg = read(name)
+    if cfg.train_dataloader.dataset.type not in IN_MEMORY:
+        assert re.search(r'\bw2s (train|digit-scenes|demo)\b', cfg.missing_data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', CONFIGS)
+def test_distillation_can_be_switched_off_and_written_out(name, tmp_path):
     """``--cfg-options model.gamma=0`` and the copy of the config in the work directory."""
-    cfg = Config.fromfile(str(path))
+    cfg = read(name)
     if 'teacher' in cfg.model:
         cfg.merge_from_dict({'model.gamma': 0})
     cfg.dump(tmp_path / 'copy.py')
     assert Config.fromfile(tmp_path / 'copy.py').model == cfg.model
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=str)
-def test_docstring_says_what_to_type_and_what_comes_out(path):
-    """A title, then the command, what it needs, how long it takes, what it gives: in this order."""
-    title, *rest = docstring(path).splitlines()
-    assert title.endswith('.')
-    fields = [word for line in rest for word in FIELDS if line.startswith(word)]
-    assert tuple(fields) == FIELDS
-    first = next(line for line in rest if line.strip())
-    assert first.startswith('Command:') and str(path) in docstring(path)
+def run_length(cfg):
+    """Length of the run in each unit that it is counted in."""
+    lengths = {'training': 1.0}
+    if 'max_iters' in cfg.train_cfg:
+        lengths['iter'] = cfg.train_cfg.max_iters
+    if 'max_epochs' in cfg.train_cfg:
+        lengths['epoch'] = cfg.train_cfg.max_epochs
+    return lengths
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=str)
-def test_paper_config_names_its_row(path):
-    if OWN_DATA & set(path.parts):
-        return
-    text = docstring(path)
-    assert re.search(r'\b(Table|Figure|Section) \d', text)
-    assert '2604.15451' in text or 'the paper' in text
+@pytest.mark.parametrize('name', CONFIGS)
+def test_hooks_build_and_the_schedule_fits_the_run(name):
+    cfg = read(name)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        hooks = {
+            key: HOOKS.build(hook)
+            for key, hook in cfg.default_hooks.items()
+            if getattr(HOOKS.get(hook['type']), '__module__', '').startswith('w2s_mm.')
+        }
+    assert {'exact_resume', 'time_to_target'} <= set(hooks)
+    assert ('weak_to_strong' in hooks) == ('teacher' in cfg.model)
+    if 'weak_to_strong' in hooks:
+        hook, lengths = hooks['weak_to_strong'], run_length(cfg)
+        assert 0 < hook.schedule.length <= lengths[hook.schedule.unit] * (1 + 1e-9)
+        if hook.temperature.length is not None:
+            assert hook.temperature.length <= lengths[hook.temperature.unit]
+        assert (hook.metric, hook.rule) == (
+            hooks['time_to_target'].metric,
+            hooks['time_to_target'].rule,
+        )
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=str)
-def test_missing_data_is_explained(path):
-    cfg = Config.fromfile(str(path))
-    if cfg.train_dataloader.dataset.type not in IN_MEMORY:
-        assert 'python tools/' in cfg.missing_data
+@pytest.mark.parametrize('name', STUDENTS)
+def test_distill_heads_build(name):
+    cfg = read(name)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        MODELS.build(cfg.model.distill_head)
+
+
+@pytest.mark.parametrize('name', [name for name in STUDENTS if not name.startswith('ablations/')])
+def test_a_students_file_shows_its_own_settings(name):
+    """What a reader looks for stands in the file, or in the student that it varies."""
+    text = (FOLDER / name).read_text()
+    base = re.search(r"^_base_ = '(.*)'$", text, re.MULTILINE)[1]
+    if '_to_' in base:
+        text = (FOLDER / name).parent.joinpath(base).read_text()
+    settings = [
+        'distill_head',
+        'schedule',
+        'lambda_max',
+        'warmup',
+        'hold',
+        'decay',
+        'stop',
+        'metric',
+    ]
+    if 'DDPM' not in read(name).model.type:
+        settings.append('temperature')
+    assert [setting for setting in settings if f'{setting}=' not in text] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', CONFIGS)
+def test_model_and_optimizer_build_and_the_teacher_fits(name):
+    cfg = read(name)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = MODELS.build(cfg.model)
+        build_optim_wrapper(model, cfg.optim_wrapper)
+    if 'teacher' in cfg.model:
+        teacher = read(cfg.model.teacher.config)
+        with DefaultScope.overwrite_default_scope(teacher.default_scope):
+            built = MODELS.build(teacher.model)
+        for head in model.distill_heads:
+            head.check(model, built)
 
 
 def test_the_five_lines_of_the_readme_make_a_stock_config_a_student(tmp_path):
     lines = (ROOT / 'README.md').read_text().split('```python\n')[1].split('```')[0]
     lines = lines.replace('my_retinanet_config.py', 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py')
-    lines = lines.replace('w2s_mm::', f'{ROOT}/configs/')
+    lines = lines.replace('w2s_mm::', f'{FOLDER}/')
     path = tmp_path / 'mine.py'
     path.write_text(lines)
-    cfg = Config.fromfile(path)
+    cfg = read_config_file(str(path))
     stock = get_config('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py')
+    assert set(cfg) == set(stock) | {'custom_imports'}
     assert cfg.model.type == 'W2SRetinaNet'
     assert cfg.default_hooks.checkpoint.interval == stock.default_hooks.checkpoint.interval
     assert cfg.default_hooks.weak_to_strong.schedule.lambda_max == 2.0
@@ -102,3 +247,16 @@ def test_the_five_lines_of_the_readme_make_a_stock_config_a_student(tmp_path):
         student = MODELS.build(cfg.model)
         plain = MODELS.build(stock.model)
     assert student.state_dict().keys() == plain.state_dict().keys()
+
+
+@pytest.mark.parametrize('task', ['detection', 'classification', 'generation'])
+def test_what_is_offered_to_other_configs_builds(task):
+    offered = read(f'_base_/w2s_{task}.py').w2s
+    for name in ('distill_head', 'roi_distill_head'):
+        if name in offered:
+            MODELS.build(offered[name])
+    for hook in offered.hooks.values():
+        HOOKS.build(hook)
+    hooks = dict(offered.hooks)
+    del hooks['weak_to_strong']
+    assert hooks == offered.measure_hooks

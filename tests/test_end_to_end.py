@@ -171,7 +171,7 @@ def test_every_family_trains_with_its_teacher(name, scenes, tmp_path):
         ('model.teacher.config=not/there.py', 'Teacher config not found'),
         ('default_hooks.time_to_target.thresholds=[20]', 'Write 20 % as 0.2'),
         ('default_hooks.weak_to_strong.schedule.hold=2.0', 'longer than the training'),
-        ('train_dataloader.dataset.data_root=not/there/', 'make_digit_scenes'),
+        ('train_dataloader.dataset.data_root=not/there/', 'w2s digit-scenes'),
     ],
 )
 def test_bad_input_is_refused_before_training(family, scenes, teacher, tmp_path, option, match):

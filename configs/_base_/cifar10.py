@@ -1,4 +1,4 @@
-"""CIFAR-10 as MMPretrain has it, and where it is looked for."""
+"""CIFAR-10 with MMPretrain's pipeline, in data/cifar10."""
 
 _base_ = 'mmpretrain::_base_/datasets/cifar10_bs16.py'
 
@@ -9,7 +9,7 @@ missing_data = (
     'Download cifar-10-python.tar.gz from www.cs.toronto.edu/~kriz/cifar.html and unpack it in '
     'data/cifar10, or let MMPretrain do that: --cfg-options train_dataloader.dataset.download=True '
     'val_dataloader.dataset.download=True. The noisy digits need no download: '
-    'python tools/train.py configs/digits/classifier_baseline.py'
+    'w2s train w2s_mm::digits/classifier_baseline.py'
 )
 
 train_dataloader = dict(dataset=dict(download=False))

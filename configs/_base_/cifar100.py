@@ -1,4 +1,4 @@
-"""CIFAR-100 as MMPretrain has it, and where it is looked for."""
+"""CIFAR-100 with MMPretrain's pipeline, in data/cifar100."""
 
 _base_ = 'mmpretrain::_base_/datasets/cifar100_bs16.py'
 
@@ -7,9 +7,9 @@ custom_imports = dict(
 )
 missing_data = (
     'Download cifar-100-python.tar.gz from www.cs.toronto.edu/~kriz/cifar.html and unpack it in '
-    'data/cifar100, or let MMPretrain do that: --cfg-options train_dataloader.dataset.download=True '
-    'val_dataloader.dataset.download=True. The noisy digits need no download: '
-    'python tools/train.py configs/digits/classifier_baseline.py'
+    'data/cifar100, or let MMPretrain do that: --cfg-options '
+    'train_dataloader.dataset.download=True val_dataloader.dataset.download=True. The noisy digits '
+    'need no download: w2s train w2s_mm::digits/classifier_baseline.py'
 )
 
 train_dataloader = dict(dataset=dict(download=False))

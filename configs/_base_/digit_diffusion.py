@@ -1,10 +1,8 @@
-"""Training on the 8 px digits: 1,000 iterations of 8 images, validated every 25; no download.
+"""The 8 px digits: 1,000 iterations of 8 images, validated every 25; no download.
 
-FID is taken from 500 samples in 10 DDIM steps, on the features of a small classifier of the same
-digits (configs/digits/fid_classifier.py), against the 1,400 digits of the training set, as is the
-custom with CIFAR-10. What it offers to students was chosen on seed 100, which is not among the
-reported ones: at this size the teacher is worth more weight than the paper's 0.2, and is worth
-hearing at every step of the noising process.
+FID is computed from 500 samples in 10 DDIM steps, on the features of a small classifier of the same
+digits (digits/fid_classifier.py), against the 1,400 digits of the training set, as is usual with
+CIFAR-10.
 """
 
 _base_ = 'mmpretrain::_base_/default_runtime.py'
@@ -45,7 +43,7 @@ val_cfg = dict(type='SamplingLoop')
 test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.0))
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False)
-# Averages over about the last tenth of the training, however long that has been.
+# Averages over about the last tenth of the iterations so far.
 custom_hooks = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA', gamma=10)]
 default_hooks = dict(
     exact_resume=dict(type='ExactResumeHook'),

@@ -1,9 +1,6 @@
-"""Digit scenes: handwritten digits on photographs, 1,000 / 200 images of 128 px, no download.
+"""Digit scenes: handwritten digits on photographs, 1,000 / 200 images of 128 px, no download."""
 
-Written by: python tools/make_digit_scenes.py
-"""
-
-missing_data = 'Make the digit scenes (a few seconds): python tools/make_digit_scenes.py'
+missing_data = 'Write the digit scenes (a few seconds): w2s digit-scenes'
 
 data_root = 'data/digit_scenes/'
 

@@ -1,9 +1,6 @@
-"""Training on the digit scenes: 600 iterations of 16 images, validated every 20; AdamW, no decay.
+"""The recipe for the digit scenes: 600 iterations of 16 images, validated every 20.
 
-What it offers to students was chosen on seeds 100 and 101, which are not among the reported ones:
-the teachers are tiny and never sure of themselves (the RetinaNet's best score on true digits is
-0.26 in the mean), so the paper's threshold of 0.2 would leave them nearly nothing to speak about.
-Plain soft BCE (focal = 0) at T = 4 keeps pulling where the two nearly agree.
+AdamW with a constant learning rate.
 """
 
 _base_ = ['mmdet::_base_/default_runtime.py', './digit_scenes.py']

@@ -1,8 +1,8 @@
-"""Training on the noisy digits: 600 iterations of 32 images, validated every 10; no download.
+"""The noisy digits: 600 iterations of 32 images, validated every 10; no download.
 
 The recipe is MMPretrain's for CIFAR (SGD, momentum 0.9, weight decay, shifted crops) at a size that
-two CPU cores train in half a minute. The learning rate and what it offers to students were chosen
-on seeds 100 and 101, which are not among the reported ones.
+two CPU cores train in half a minute. The learning rate was chosen on seeds 100 and 101, which are
+not among the reported ones.
 """
 
 _base_ = 'mmpretrain::_base_/default_runtime.py'

@@ -32,7 +32,7 @@ w2s = dict(
     hooks=dict(
         exact_resume=dict(type='ExactResumeHook'),
         time_to_target=dict(type='TimeToTargetHook', metric='coco/bbox_mAP_50', thresholds=[0.2]),
-        # The paper gives lambda_max, T and k. The lengths are our guess.
+        # The paper gives lambda_max = 2, T = 2 and k = 2. The lengths are our guess.
         weak_to_strong=dict(
             type='WeakToStrongHook',
             metric='coco/bbox_mAP_50',

@@ -27,7 +27,7 @@ w2s = dict(
             type='TimeToTargetHook', metric='FID', rule='less', thresholds=[60], k=2
         ),
         samples=dict(type='SampleGridHook'),
-        # The paper gives lambda_max and k = 2. The lengths are our guess.
+        # The paper gives lambda_max = 0.2 and k = 2. The lengths are our guess.
         weak_to_strong=dict(
             type='WeakToStrongHook',
             metric='FID',

@@ -1,10 +1,11 @@
-"""T = 2 throughout on the noisy digits, beside Table 1 of the paper.
+"""A constant temperature of 2, on the noisy digits.
 
-Command: python tools/train.py configs/ablations/digits_constant_temperature.py --seed 0
-Needs:   the teacher: python tools/train.py configs/digits/classifier_teacher.py --seed 0
+Row:     none in the paper, whose Table 1 uses T from 6 to 1
+Command: w2s train w2s_mm::ablations/digits_constant_temperature.py --seed 0
+Needs:   the teacher: w2s train w2s_mm::digits/classifier_teacher.py --seed 0
 Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
 Gives:   work_dirs/digits_constant_temperature/{time_to_target,weak_to_strong}.json for
-         tools/first_at.py, against configs/digits/classifier_student.py
+         `w2s report`; compare with configs/digits/classifier_student.py
 """
 
 _base_ = '../digits/classifier_student.py'

@@ -1,11 +1,12 @@
-"""Control on the noisy digits, beside Figure 6 of the paper: twice the learning rate, no teacher.
+"""A control on the noisy digits: twice the learning rate, no teacher.
 
-Command: python tools/train.py configs/ablations/digits_double_lr.py --seed 0
+Row:     none in the paper; belongs to Figure 6, as the gradient of the distillation term makes
+         steps larger
+Command: w2s train w2s_mm::ablations/digits_double_lr.py --seed 0
 Needs:   nothing: the digits come with scikit-learn
 Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
-Gives:   work_dirs/digits_double_lr/time_to_target.json, against
-         configs/digits/classifier_{baseline,student}.py: how far larger steps alone go, as the
-         gradient of the distillation adds to that of the loss
+Gives:   work_dirs/digits_double_lr/time_to_target.json, to compare with
+         configs/digits/classifier_{baseline,student}.py: what larger steps alone give
 """
 
 _base_ = '../digits/classifier_baseline.py'

@@ -1,6 +1,7 @@
-"""Classifier baseline under Muon on the noisy digits, as in Figure 5a of the paper.
+"""The classifier baseline of the noisy digits, trained with Muon.
 
-Command: python tools/train.py configs/ablations/digits_muon_baseline.py --seed 0
+Row:     stands for Figure 5a of the paper
+Command: w2s train w2s_mm::ablations/digits_muon_baseline.py --seed 0
 Needs:   nothing: the digits come with scikit-learn
 Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
 Gives:   work_dirs/digits_muon_baseline/time_to_target.json

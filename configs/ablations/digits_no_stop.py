@@ -1,10 +1,12 @@
-"""No stop after surpassing on the noisy digits, as in Figure 6 of the paper.
+"""Distillation to the end of the run, on the noisy digits.
 
-Command: python tools/train.py configs/ablations/digits_no_stop.py --seed 0
-Needs:   the teacher: python tools/train.py configs/digits/classifier_teacher.py --seed 0
+Row:     stands for Figure 6b of the paper
+Command: w2s train w2s_mm::ablations/digits_no_stop.py --seed 0
+Needs:   the teacher: w2s train w2s_mm::digits/classifier_teacher.py --seed 0
 Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
-Gives:   work_dirs/digits_no_stop/{time_to_target,weak_to_strong}.json for tools/first_at.py,
-         against configs/digits/classifier_student.py
+Gives:   work_dirs/digits_no_stop/{time_to_target,weak_to_strong}.json for `w2s report`; compare
+         with configs/digits/classifier_student.py. The ramp of T keeps the student's length; in
+         version 0.1 it was stretched to the whole run
 """
 
 _base_ = '../digits/classifier_student.py'

@@ -1,10 +1,11 @@
-"""KL(student || teacher) on the noisy digits, as in Figure 4 of the paper.
+"""KL(student || teacher), on the noisy digits.
 
-Command: python tools/train.py configs/ablations/digits_reverse_kl.py --seed 0
-Needs:   the teacher: python tools/train.py configs/digits/classifier_teacher.py --seed 0
+Row:     stands for Figure 4b of the paper
+Command: w2s train w2s_mm::ablations/digits_reverse_kl.py --seed 0
+Needs:   the teacher: w2s train w2s_mm::digits/classifier_teacher.py --seed 0
 Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
-Gives:   work_dirs/digits_reverse_kl/{time_to_target,weak_to_strong}.json for tools/first_at.py,
-         against configs/digits/classifier_student.py
+Gives:   work_dirs/digits_reverse_kl/{time_to_target,weak_to_strong}.json for `w2s report`; compare
+         with configs/digits/classifier_student.py
 """
 
 _base_ = '../digits/classifier_student.py'

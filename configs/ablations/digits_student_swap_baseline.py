@@ -1,6 +1,7 @@
-"""Another student on the noisy digits, a DenseNet, alone; for the swap of Figure 2b of the paper.
+"""Another student on the noisy digits, a DenseNet, without a teacher.
 
-Command: python tools/train.py configs/ablations/digits_student_swap_baseline.py --seed 0
+Row:     stands for Figure 2b of the paper
+Command: w2s train w2s_mm::ablations/digits_student_swap_baseline.py --seed 0
 Needs:   nothing: the digits come with scikit-learn
 Takes:   about a minute on two CPU cores (600 iterations of 32 images)
 Gives:   work_dirs/digits_student_swap_baseline/time_to_target.json

@@ -1,10 +1,12 @@
-"""The student of the noisy digits with another teacher, as in Figure 2a of the paper.
+"""The student of the noisy digits with another teacher, a DenseNet.
 
-Command: python tools/train.py configs/ablations/digits_teacher_swap.py --seed 0
-Needs:   the teacher: python tools/train.py configs/ablations/digits_teacher_swap_teacher.py --seed 0
+Row:     stands for Figure 2a of the paper
+Command: w2s train w2s_mm::ablations/digits_teacher_swap.py --seed 0
+Needs:   the teacher:
+         w2s train w2s_mm::ablations/digits_teacher_swap_teacher.py --seed 0
 Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
-Gives:   work_dirs/digits_teacher_swap/{time_to_target,weak_to_strong}.json, against
-         configs/digits/classifier_baseline.py
+Gives:   work_dirs/digits_teacher_swap/{time_to_target,weak_to_strong}.json for `w2s report`; the
+         baseline is configs/digits/classifier_baseline.py
 """
 
 _base_ = '../digits/classifier_student.py'

@@ -1,6 +1,7 @@
-"""Another weak teacher on the noisy digits, a DenseNet, for the swap of Figure 2a of the paper.
+"""Another weak teacher on the noisy digits, a DenseNet.
 
-Command: python tools/train.py configs/ablations/digits_teacher_swap_teacher.py --seed 0
+Row:     stands for Figure 2a of the paper
+Command: w2s train w2s_mm::ablations/digits_teacher_swap_teacher.py --seed 0
 Needs:   nothing: the digits come with scikit-learn
 Takes:   about a minute on two CPU cores (800 iterations of 64 images)
 Gives:   work_dirs/digits_teacher_swap_teacher/iter_800.pth

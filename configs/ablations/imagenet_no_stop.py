@@ -1,11 +1,13 @@
-"""No stop after surpassing: ResNet-50 <- ResNet-18, ImageNet, Muon; Figure 6 of arXiv 2604.15451.
+"""Distillation to the end of the run: ResNet-50 <- ResNet-18 on ImageNet with Muon.
 
+Row:     Figure 6b of arXiv 2604.15451
 Command: tools/dist_train.sh configs/ablations/imagenet_no_stop.py 8 \
              --cfg-options model.teacher.checkpoint=PATH
 Needs:   what configs/imagenet_resnet18_to_resnet50_muon.py needs
 Takes:   100 epochs of 5,005 iterations of 256 images; not yet measured at this size
-Gives:   work_dirs/imagenet_no_stop/{time_to_target,weak_to_strong}.json for tools/first_at.py,
-         against configs/imagenet_resnet18_to_resnet50_muon.py
+Gives:   work_dirs/imagenet_no_stop/{time_to_target,weak_to_strong}.json for `w2s report`; compare
+         with configs/imagenet_resnet18_to_resnet50_muon.py. The ramp of T keeps the student's
+         length; in version 0.1 it was stretched to the whole run
 """
 
 _base_ = '../imagenet_resnet18_to_resnet50_muon.py'

@@ -1,10 +1,11 @@
-"""DenseNet-40 on CIFAR-100, teacher in Table 1 of arXiv 2604.15451: Top-1 69.70.
+"""DenseNet-40 on CIFAR-100, a teacher.
 
+Row:     Table 1 of arXiv 2604.15451: Top-1 69.70
 Command: tools/dist_train.sh configs/baselines/cifar100_densenet40.py 8
 Needs:   CIFAR-100 in data/cifar100
 Takes:   300 epochs of 782 iterations of 64 images; not yet measured at this size
 Gives:   one checkpoint an epoch; the teacher is the one whose Top-1 is nearest 69.70
-         (tools/select_teacher.py prints them all). The recipe is that of arXiv 1608.06993
+         (`w2s select-teacher` lists them). The recipe is that of arXiv 1608.06993
 """
 
 _base_ = './cifar100_resnet18_sgd.py'

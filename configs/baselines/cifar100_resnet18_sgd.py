@@ -1,9 +1,10 @@
-"""ResNet-18 on CIFAR-100 with SGD, baseline of Table 1 of arXiv 2604.15451: best Top-1 78.75.
+"""ResNet-18 on CIFAR-100 with SGD, a baseline.
 
+Row:     Table 1 of arXiv 2604.15451: best Top-1 78.75
 Command: tools/dist_train.sh configs/baselines/cifar100_resnet18_sgd.py 8
 Needs:   CIFAR-100 in data/cifar100
 Takes:   200 epochs of 391 iterations of 128 images; not yet measured at this size
-Gives:   work_dirs/cifar100_resnet18_sgd/time_to_target.json (tau = Top-1 60). The recipe is
+Gives:   work_dirs/cifar100_resnet18_sgd/time_to_target.json (target Top-1 60). The recipe is
          MMPretrain's for ResNet-50 on CIFAR-100
 """
 

@@ -1,10 +1,11 @@
-"""ResNet-50 on CIFAR-10 with AdamW, baseline of Table 1 of arXiv 2604.15451: best Top-1 93.95.
+"""ResNet-50 on CIFAR-10 with AdamW, a baseline.
 
+Row:     Table 1 of arXiv 2604.15451: best Top-1 93.95
 Command: tools/dist_train.sh configs/baselines/cifar10_resnet50_adamw.py 8
 Needs:   CIFAR-10 in data/cifar10
 Takes:   200 epochs of 391 iterations of 128 images; not yet measured at this size
-Gives:   work_dirs/cifar10_resnet50_adamw/time_to_target.json (tau = Top-1 75). The paper gives no
-         learning rate or schedule: these are ours
+Gives:   work_dirs/cifar10_resnet50_adamw/time_to_target.json (target Top-1 75). Learning rate and
+         schedule are our guess: the paper gives none
 """
 
 _base_ = './cifar10_resnet50_sgd.py'

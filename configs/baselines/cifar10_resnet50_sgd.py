@@ -1,9 +1,10 @@
-"""ResNet-50 on CIFAR-10 with SGD, baseline of Table 1 of arXiv 2604.15451: best Top-1 95.65.
+"""ResNet-50 on CIFAR-10 with SGD, a baseline.
 
+Row:     Table 1 of arXiv 2604.15451: best Top-1 95.65
 Command: tools/dist_train.sh configs/baselines/cifar10_resnet50_sgd.py 8
 Needs:   CIFAR-10 in data/cifar10
 Takes:   200 epochs of 391 iterations of 128 images; not yet measured at this size
-Gives:   work_dirs/cifar10_resnet50_sgd/time_to_target.json (tau = Top-1 75). The recipe is
+Gives:   work_dirs/cifar10_resnet50_sgd/time_to_target.json (target Top-1 75). The recipe is
          MMPretrain's
 """
 

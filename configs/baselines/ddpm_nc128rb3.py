@@ -1,12 +1,13 @@
-"""DDPM nc128-rb3 on CIFAR-10, baseline of Table 2 of arXiv 2604.15451: FID 60 after 16k steps.
+"""DDPM nc128-rb3 on CIFAR-10, a baseline.
 
+Row:     Table 2 of arXiv 2604.15451: FID 60 after 16k steps, best FID 52.27
 Command: tools/dist_train.sh configs/baselines/ddpm_nc128rb3.py 8
 Needs:   CIFAR-10 in data/cifar10, and the Inception weights of the standard FID in data/inception
-         (the error that comes without them says from where)
+         (the error without them says from where)
 Takes:   30,000 iterations of 128 images, 15 times 10,000 samples; not yet measured at this size
-Gives:   work_dirs/ddpm_nc128rb3/time_to_target.json (tau = FID 60; best FID of the paper 52.27).
-         The recipe is that of improved DDPM (arXiv 2102.09672) for CIFAR-10; its steps, the sampler
-         (50 DDIM steps) and the average of the weights are ours, as the paper gives none
+Gives:   work_dirs/ddpm_nc128rb3/time_to_target.json (target FID 60). The recipe is that of improved
+         DDPM (arXiv 2102.09672) for CIFAR-10. The sampler (50 DDIM steps) and the average of the
+         weights are our guess: the paper gives none
 """
 
 _base_ = [
@@ -19,7 +20,7 @@ missing_data = (
     'Download cifar-10-python.tar.gz from www.cs.toronto.edu/~kriz/cifar.html and unpack it in '
     'data/cifar10, or let MMPretrain do that: --cfg-options train_dataloader.dataset.download=True '
     'val_evaluator.reference.download=True test_evaluator.reference.download=True. The 8 px digits '
-    'need no download: python tools/train.py configs/digits/ddpm_baseline.py'
+    'need no download: w2s train w2s_mm::digits/ddpm_baseline.py'
 )
 
 model = dict(
@@ -49,7 +50,7 @@ val_dataloader = dict(
     dataset=dict(type='SamplingSeeds', count=10000),
 )
 test_dataloader = val_dataloader
-# Against the 50,000 images of the training set, as is the custom.
+# Against the 50,000 images of the training set, as is usual.
 val_evaluator = dict(
     _delete_=True,
     type='FID',
@@ -69,7 +70,7 @@ train_cfg = dict(by_epoch=False, max_iters=30000, val_interval=2000)
 val_cfg = dict(type='SamplingLoop')
 test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.0))
-# Averages over about the last tenth of the training, however long that has been.
+# Averages over about the last tenth of the iterations so far.
 custom_hooks = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA', gamma=10)]
 default_hooks = dict(
     exact_resume=dict(type='ExactResumeHook'),

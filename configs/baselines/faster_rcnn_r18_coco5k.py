@@ -1,10 +1,12 @@
-"""Faster R-CNN-R18, the weak teacher of the paper's Table 2.
+"""Faster R-CNN-R18 on COCO train5k, a teacher.
 
+Row:     Table 2 of arXiv 2604.15451: teacher of Faster R-CNN-R50
 Command: tools/dist_train.sh configs/baselines/faster_rcnn_r18_coco5k.py 8
 Needs:   what faster_rcnn_r50_coco5k.py needs, with torchvision's ResNet-18
-Takes:   12 epochs of 313 iterations; not yet measured at this size
-Gives:   one checkpoint an epoch; the teacher is the one up to 15 % below the finished baseline
-         (tools/select_teacher.py finds it)
+Takes:   12 epochs of 313 iterations of 16 images; not yet measured at this size. The number of
+         epochs is our guess
+Gives:   one checkpoint an epoch; a suitable teacher is up to 15 % below the finished baseline
+         (`w2s select-teacher` finds it)
 """
 
 _base_ = './faster_rcnn_r50_coco5k.py'

@@ -1,10 +1,12 @@
-"""Faster R-CNN-R50 baseline of the paper's Table 2: AP50 20 % in epoch 4, best 35.97.
+"""Faster R-CNN-R50 on COCO train5k, a baseline.
 
+Row:     Table 2 of arXiv 2604.15451: AP50 20 % in epoch 4, best 35.97
 Command: tools/dist_train.sh configs/baselines/faster_rcnn_r50_coco5k.py 8
-Needs:   COCO 2017 (tools/make_coco_split.py says where) and torchvision's ResNet-50; batch 16 as in
-         MMDetection's 1x schedule (another number of GPUs: --auto-scale-lr)
-Takes:   12 epochs of 313 iterations; not yet measured at this size
-Gives:   work_dirs/faster_rcnn_r50_coco5k/time_to_target.json, the baseline of tools/first_at.py
+Needs:   COCO 2017 and its split (tools/make_coco_split.py), and torchvision's ResNet-50. Batch 16
+         as in MMDetection's 1x schedule (for another number of GPUs: --auto-scale-lr)
+Takes:   12 epochs of 313 iterations of 16 images; not yet measured at this size. The number of
+         epochs is our guess
+Gives:   work_dirs/faster_rcnn_r50_coco5k/time_to_target.json (target AP50 20 %)
 """
 
 _base_ = [

@@ -1,5 +1,6 @@
-"""MobileNetV2 on ImageNet, teacher in Table 1 of arXiv 2604.15451: Top-1 69.62.
+"""MobileNetV2 on ImageNet, a teacher.
 
+Row:     Table 1 of arXiv 2604.15451: Top-1 69.62
 Command: tools/dist_train.sh configs/baselines/imagenet_mobilenetv2.py 8
 Needs:   ImageNet-1K in data/imagenet
 Takes:   300 epochs of 5,005 iterations of 256 images; not yet measured at this size

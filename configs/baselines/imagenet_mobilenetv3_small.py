@@ -1,5 +1,6 @@
-"""MobileNetV3-Small on ImageNet, the too weak teacher in Table 3 of arXiv 2604.15451.
+"""MobileNetV3-Small on ImageNet, a teacher that is too weak.
 
+Row:     Table 3 of arXiv 2604.15451
 Command: tools/dist_train.sh configs/baselines/imagenet_mobilenetv3_small.py 8
 Needs:   ImageNet-1K in data/imagenet
 Takes:   600 epochs of 1,251 iterations of 1,024 images; not yet measured at this size

@@ -1,5 +1,6 @@
-"""ResNet-18 on ImageNet, teacher in Table 1 of arXiv 2604.15451: Top-1 70.73.
+"""ResNet-18 on ImageNet, a teacher.
 
+Row:     Table 1 of arXiv 2604.15451: Top-1 70.73
 Command: tools/dist_train.sh configs/baselines/imagenet_resnet18.py 8
 Needs:   ImageNet-1K in data/imagenet
 Takes:   100 epochs of 5,005 iterations of 256 images; not yet measured at this size

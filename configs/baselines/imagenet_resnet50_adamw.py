@@ -1,10 +1,11 @@
-"""ResNet-50 on ImageNet with AdamW, baseline of Table 1 of arXiv 2604.15451: best Top-1 77.19.
+"""ResNet-50 on ImageNet with AdamW, a baseline.
 
+Row:     Table 1 of arXiv 2604.15451: best Top-1 77.19
 Command: tools/dist_train.sh configs/baselines/imagenet_resnet50_adamw.py 8
 Needs:   ImageNet-1K in data/imagenet
 Takes:   100 epochs of 5,005 iterations of 256 images; not yet measured at this size
-Gives:   work_dirs/imagenet_resnet50_adamw/time_to_target.json (tau = Top-1 65). The paper gives no
-         learning rate, schedule or length: these are ours
+Gives:   work_dirs/imagenet_resnet50_adamw/time_to_target.json (target Top-1 65). Learning rate,
+         schedule and length are our guess: the paper gives none
 """
 
 _base_ = './imagenet_resnet50_sgd.py'

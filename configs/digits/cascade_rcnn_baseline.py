@@ -1,10 +1,10 @@
-"""Cascade R-CNN baseline on the digit scenes: the student's own training, without a teacher.
+"""Cascade R-CNN on the digit scenes, the baseline: the student without a teacher.
 
-Command: python tools/train.py configs/digits/cascade_rcnn_baseline.py --seed 0
-Needs:   python tools/make_digit_scenes.py
+Row:     none in the paper; shows that the method works with Cascade R-CNN
+Command: w2s train w2s_mm::digits/cascade_rcnn_baseline.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
 Takes:   about 9 minutes on one CPU core (600 iterations of 16 images)
 Gives:   work_dirs/cascade_rcnn_baseline/time_to_target.json
-Row:     none in the paper: shows that the method carries over to Cascade R-CNN.
 """
 
 _base_ = './faster_rcnn_baseline.py'

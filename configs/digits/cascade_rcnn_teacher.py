@@ -1,7 +1,8 @@
-"""Weak Cascade R-CNN teacher on the digit scenes: the student's architecture, half as wide.
+"""Cascade R-CNN on the digit scenes, the weak teacher: half as wide as the student.
 
-Command: python tools/train.py configs/digits/cascade_rcnn_teacher.py --seed 0
-Needs:   python tools/make_digit_scenes.py
+Row:     none in the paper; shows that the method works with Cascade R-CNN
+Command: w2s train w2s_mm::digits/cascade_rcnn_teacher.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
 Takes:   under 7 minutes on one CPU core (600 iterations of 16 images)
 Gives:   work_dirs/cascade_rcnn_teacher/iter_600.pth
 """

@@ -1,11 +1,12 @@
-"""DDPM baseline on the 8 px digits: the student's own training, without a teacher.
+"""A DDPM on the 8 px digits, the baseline: the student without a teacher.
 
-Command: python tools/train.py configs/digits/ddpm_baseline.py --seed 0
+Row:     stands for the nc128-rb3 baseline of the paper's Table 2 (FID 60 after 16k steps)
+Command: w2s train w2s_mm::digits/ddpm_baseline.py --seed 0
 Needs:   the classifier that FID takes its features from:
-         python tools/train.py configs/digits/fid_classifier.py --seed 0
-Takes:   about 4 minutes, beside its partner on two CPU cores (1,000 iterations of 8 images)
-Gives:   work_dirs/ddpm_baseline/time_to_target.json and sample grids in samples/
-Row:     stands for the nc128-rb3 baseline of the paper's Table 2 (FID 60 after 16k steps).
+         w2s train w2s_mm::digits/fid_classifier.py --seed 0
+Takes:   about 4 minutes where both runs of a pair share two CPU cores (1,000 iterations of 8
+         images)
+Gives:   work_dirs/ddpm_baseline/time_to_target.json, and sample grids in samples/
 """
 
 _base_ = '../_base_/digit_diffusion.py'

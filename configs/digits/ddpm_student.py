@@ -1,20 +1,20 @@
-"""DDPM student on the 8 px digits, guided by a teacher half as wide.
+"""A DDPM on the 8 px digits, with a teacher half as wide.
 
-Command: python tools/train.py configs/digits/ddpm_student.py --seed 0
+Row:     stands for nc128-rb3 <- nc64-rb2 of the paper's Table 2 (2.67x)
+Command: w2s train w2s_mm::digits/ddpm_student.py --seed 0
 Needs:   the classifier that FID takes its features from, and the teacher:
-         python tools/train.py configs/digits/fid_classifier.py --seed 0
-         python tools/train.py configs/digits/ddpm_teacher.py --seed 0
-Takes:   about 4 minutes, beside its partner on two CPU cores (1,000 iterations of 8 images)
-Gives:   work_dirs/ddpm_student/{time_to_target,weak_to_strong}.json for tools/first_at.py, and
-         sample grids in samples/; docs/results/digits_ddpm.md has three paired seeds
-Row:     stands for nc128-rb3 <- nc64-rb2 of the paper's Table 2 (FID 60 in 1/2.67 of the steps).
+         w2s train w2s_mm::digits/fid_classifier.py --seed 0
+         w2s train w2s_mm::digits/ddpm_teacher.py --seed 0
+Takes:   about 4 minutes where both runs of a pair share two CPU cores (1,000 iterations of 8
+         images)
+Gives:   work_dirs/ddpm_student/{time_to_target,weak_to_strong}.json for `w2s report`, and sample
+         grids in samples/; docs/results/digits_ddpm.md has three paired seeds
 """
 
 _base_ = './ddpm_baseline.py'
 
-# The paper has ratio = 0.5 and lambda_max = 0.2. At this size the teacher is worth more weight, and
-# worth comparing with at every step of the noising process. Chosen on seed 100, which is not among
-# the reported ones.
+# The paper has ratio = 0.5 and lambda_max = 0.2. At this size more weight and every step of the
+# noising process work better. Chosen on seed 100, which is not among the reported ones.
 model = dict(
     type='W2SDDPM',
     teacher=dict(

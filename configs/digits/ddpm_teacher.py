@@ -1,12 +1,12 @@
-"""Weak DDPM teacher on the 8 px digits: the student's architecture, half as wide.
+"""A DDPM on the 8 px digits, the weak teacher: half as wide as the student.
 
-Command: python tools/train.py configs/digits/ddpm_teacher.py --seed 0
+Row:     stands for the nc64-rb2 teacher of the paper's Table 2
+Command: w2s train w2s_mm::digits/ddpm_teacher.py --seed 0
 Needs:   the classifier that FID takes its features from:
-         python tools/train.py configs/digits/fid_classifier.py --seed 0
+         w2s train w2s_mm::digits/fid_classifier.py --seed 0
 Takes:   under a minute on two CPU cores (350 iterations of 32 images)
-Gives:   work_dirs/ddpm_teacher/iter_350.pth; FID-digits-classifier about 4.1, where the finished
-         baseline has about 3.5
-Row:     stands for the nc64-rb2 teacher of the paper's Table 2.
+Gives:   work_dirs/ddpm_teacher/iter_350.pth; FID-digits-classifier about 4.1 (the finished
+         baseline: about 3.5)
 """
 
 _base_ = './ddpm_baseline.py'

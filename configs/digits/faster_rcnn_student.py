@@ -1,13 +1,12 @@
-"""Faster R-CNN student on the digit scenes, guided by a teacher half as wide.
+"""Faster R-CNN on the digit scenes, with a teacher half as wide.
 
-Command: python tools/train.py configs/digits/faster_rcnn_student.py --seed 0
-Needs:   python tools/make_digit_scenes.py, and the teacher:
-         python tools/train.py configs/digits/faster_rcnn_teacher.py --seed 0
+Row:     stands for Faster R-CNN-R50 <- R18 of the paper's Table 2 (1.33x)
+Command: w2s train w2s_mm::digits/faster_rcnn_student.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
+         and the teacher: w2s train w2s_mm::digits/faster_rcnn_teacher.py --seed 0
 Takes:   about 6 minutes on one CPU core (600 iterations of 16 images)
-Gives:   work_dirs/faster_rcnn_student/{time_to_target,weak_to_strong}.json for tools/first_at.py;
+Gives:   work_dirs/faster_rcnn_student/{time_to_target,weak_to_strong}.json for `w2s report`;
          docs/results/digits_faster_rcnn.md has five paired seeds
-Row:     stands for Faster R-CNN-R50 <- R18 of the paper's Table 2 (AP50 20 % in 1/1.33 of the
-         epochs).
 """
 
 _base_ = './faster_rcnn_baseline.py'
@@ -28,8 +27,8 @@ model = dict(
         loss_rpn=None,
     ),
 )
-# The paper has lambda_max = 2 and T = 2. These values were chosen on seeds 100 and 101, which are not
-# among the reported ones.
+# The paper has lambda_max = 2 and T = 2. These values were chosen on seeds 100 and 101, which are
+# not among the reported ones.
 default_hooks = dict(
     weak_to_strong=dict(
         type='WeakToStrongHook',

@@ -1,10 +1,11 @@
-"""Weak Faster R-CNN teacher on the digit scenes: the student's architecture, half as wide.
+"""Faster R-CNN on the digit scenes, the weak teacher: half as wide as the student.
 
-Command: python tools/train.py configs/digits/faster_rcnn_teacher.py --seed 0
-Needs:   python tools/make_digit_scenes.py
-Takes:   about 6 minutes on one CPU core (1200 iterations of 16 images)
-Gives:   work_dirs/faster_rcnn_teacher/iter_1200.pth, AP50 about 60: some 6 % below the finished baseline
-Row:     stands for the R18 teacher of Faster R-CNN in the paper's Table 2.
+Row:     stands for the R18 teacher of the paper's Table 2
+Command: w2s train w2s_mm::digits/faster_rcnn_teacher.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
+Takes:   about 6 minutes on one CPU core (1,200 iterations of 16 images)
+Gives:   work_dirs/faster_rcnn_teacher/iter_1200.pth; AP50 about 60, some 6 % below the finished
+         baseline
 """
 
 _base_ = './faster_rcnn_baseline.py'

@@ -1,10 +1,10 @@
-"""FCOS baseline on the digit scenes: the student's own training, without a teacher.
+"""FCOS on the digit scenes, the baseline: the student without a teacher.
 
-Command: python tools/train.py configs/digits/fcos_baseline.py --seed 0
-Needs:   python tools/make_digit_scenes.py
+Row:     none in the paper; shows that the method works with FCOS
+Command: w2s train w2s_mm::digits/fcos_baseline.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
 Takes:   about 3 minutes on one CPU core (600 iterations of 16 images)
 Gives:   work_dirs/fcos_baseline/time_to_target.json
-Row:     none in the paper: shows that the method carries over to FCOS.
 """
 
 _base_ = './retinanet_baseline.py'

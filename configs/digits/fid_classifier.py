@@ -1,10 +1,11 @@
-"""The classifier on whose features FID is taken for the 8 px digits.
+"""The classifier on whose features FID is computed for the 8 px digits.
 
-Command: python tools/train.py configs/digits/fid_classifier.py --seed 0
+Row:     none in the paper; stands for the Inception-v3 of the standard FID, whose values are on
+         another scale
+Command: w2s train w2s_mm::digits/fid_classifier.py --seed 0
 Needs:   nothing: the digits come with scikit-learn
 Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
 Gives:   work_dirs/fid_classifier/iter_600.pth; Top-1 about 97
-Row:     stands for the Inception-v3 of the standard FID, whose values are another scale.
 """
 
 _base_ = ['mmpretrain::_base_/models/resnet18_cifar.py', '../_base_/noisy_digits.py']

@@ -1,10 +1,10 @@
-"""GFL baseline on the digit scenes: the student's own training, without a teacher.
+"""GFL on the digit scenes, the baseline: the student without a teacher.
 
-Command: python tools/train.py configs/digits/gfl_baseline.py --seed 0
-Needs:   python tools/make_digit_scenes.py
+Row:     none in the paper; shows that the method works with GFL
+Command: w2s train w2s_mm::digits/gfl_baseline.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
 Takes:   about 3 minutes on one CPU core (600 iterations of 16 images)
 Gives:   work_dirs/gfl_baseline/time_to_target.json
-Row:     none in the paper: shows that the method carries over to GFL.
 """
 
 _base_ = './atss_baseline.py'

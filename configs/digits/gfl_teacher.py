@@ -1,7 +1,8 @@
-"""Weak GFL teacher on the digit scenes: the student's architecture, half as wide.
+"""GFL on the digit scenes, the weak teacher: half as wide as the student.
 
-Command: python tools/train.py configs/digits/gfl_teacher.py --seed 0
-Needs:   python tools/make_digit_scenes.py
+Row:     none in the paper; shows that the method works with GFL
+Command: w2s train w2s_mm::digits/gfl_teacher.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
 Takes:   under 4 minutes on one CPU core (900 iterations of 16 images)
 Gives:   work_dirs/gfl_teacher/iter_900.pth
 """

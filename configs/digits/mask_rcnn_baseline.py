@@ -1,10 +1,10 @@
-"""Mask R-CNN baseline on the digit scenes: the student's own training, without a teacher.
+"""Mask R-CNN on the digit scenes, the baseline: the student without a teacher.
 
-Command: python tools/train.py configs/digits/mask_rcnn_baseline.py --seed 0
-Needs:   python tools/make_digit_scenes.py
+Row:     none in the paper; shows that the method works with Mask R-CNN
+Command: w2s train w2s_mm::digits/mask_rcnn_baseline.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
 Takes:   not yet measured (600 iterations of 16 images)
 Gives:   work_dirs/mask_rcnn_baseline/time_to_target.json
-Row:     none in the paper: shows that the method carries over to Mask R-CNN.
 """
 
 _base_ = './faster_rcnn_baseline.py'

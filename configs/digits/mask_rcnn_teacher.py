@@ -1,7 +1,8 @@
-"""Weak Mask R-CNN teacher on the digit scenes: the student's architecture, half as wide.
+"""Mask R-CNN on the digit scenes, the weak teacher: half as wide as the student.
 
-Command: python tools/train.py configs/digits/mask_rcnn_teacher.py --seed 0
-Needs:   python tools/make_digit_scenes.py
+Row:     none in the paper; shows that the method works with Mask R-CNN
+Command: w2s train w2s_mm::digits/mask_rcnn_teacher.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
 Takes:   not yet measured (600 iterations of 16 images)
 Gives:   work_dirs/mask_rcnn_teacher/iter_600.pth
 """

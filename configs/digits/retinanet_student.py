@@ -1,13 +1,12 @@
-"""RetinaNet student on the digit scenes, guided by a teacher half as wide.
+"""RetinaNet on the digit scenes, with a teacher half as wide.
 
-Command: python tools/train.py configs/digits/retinanet_student.py --seed 0
-Needs:   python tools/make_digit_scenes.py, and the teacher:
-         python tools/train.py configs/digits/retinanet_teacher.py --seed 0
+Row:     stands for RetinaNet-R50 <- R34 of the paper's Table 2 (1.67x)
+Command: w2s train w2s_mm::digits/retinanet_student.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
+         and the teacher: w2s train w2s_mm::digits/retinanet_teacher.py --seed 0
 Takes:   about 3 minutes on two CPU cores (600 iterations of 16 images)
-Gives:   work_dirs/retinanet_student/{time_to_target,weak_to_strong}.json for tools/first_at.py;
+Gives:   work_dirs/retinanet_student/{time_to_target,weak_to_strong}.json for `w2s report`;
          docs/results/digits_retinanet.md has five paired seeds
-Row:     stands for RetinaNet-R50 <- R34 of the paper's Table 2 (AP50 20 % in 1/1.67 of the
-         epochs).
 """
 
 _base_ = './retinanet_baseline.py'
@@ -29,8 +28,8 @@ model = dict(
         loss_bbox=dict(type='mmdet.L1Loss', loss_weight=1.0),
     ),
 )
-# The paper has lambda_max = 2 and T = 2. These values were chosen on seeds 100 and 101, which are not
-# among the reported ones.
+# The paper has lambda_max = 2 and T = 2. These values were chosen on seeds 100 and 101, which are
+# not among the reported ones.
 default_hooks = dict(
     weak_to_strong=dict(
         type='WeakToStrongHook',

@@ -1,10 +1,11 @@
-"""Weak RetinaNet teacher on the digit scenes: the student's architecture, half as wide.
+"""RetinaNet on the digit scenes, the weak teacher: half as wide as the student.
 
-Command: python tools/train.py configs/digits/retinanet_teacher.py --seed 0
-Needs:   python tools/make_digit_scenes.py
+Row:     stands for the R34 teacher of the paper's Table 2
+Command: w2s train w2s_mm::digits/retinanet_teacher.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
 Takes:   about 2 minutes on two CPU cores (900 iterations of 16 images)
-Gives:   work_dirs/retinanet_teacher/iter_900.pth, AP50 about 35: some 15 % below the finished baseline
-Row:     stands for the R34 teacher of the paper's Table 2.
+Gives:   work_dirs/retinanet_teacher/iter_900.pth; AP50 about 35, some 15 % below the finished
+         baseline
 """
 
 _base_ = './retinanet_baseline.py'

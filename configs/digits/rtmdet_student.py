@@ -1,11 +1,11 @@
-"""RTMDet student on the digit scenes, guided by a teacher half as wide.
+"""RTMDet on the digit scenes, with a teacher half as wide.
 
-Command: python tools/train.py configs/digits/rtmdet_student.py --seed 0
-Needs:   python tools/make_digit_scenes.py, and the teacher:
-         python tools/train.py configs/digits/rtmdet_teacher.py --seed 0
+Row:     none in the paper; shows that the method works with RTMDet
+Command: w2s train w2s_mm::digits/rtmdet_student.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
+         and the teacher: w2s train w2s_mm::digits/rtmdet_teacher.py --seed 0
 Takes:   about 3 minutes on one CPU core (600 iterations of 16 images)
-Gives:   work_dirs/rtmdet_student/{time_to_target,weak_to_strong}.json for tools/first_at.py
-Row:     none in the paper: shows that the method carries over to RTMDet.
+Gives:   work_dirs/rtmdet_student/{time_to_target,weak_to_strong}.json for `w2s report`
 """
 
 _base_ = './rtmdet_baseline.py'

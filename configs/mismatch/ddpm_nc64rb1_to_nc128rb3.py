@@ -1,11 +1,13 @@
-"""DDPM nc128-rb3 <- nc64-rb1, CIFAR-10, Table 3 of arXiv 2604.15451: too weak a teacher, 0.80x.
+"""DDPM nc128-rb3 <- nc64-rb1 on CIFAR-10: a teacher that is too weak.
 
+Row:     Table 3 of arXiv 2604.15451: FID 60 after 20k steps, baseline after 16k (0.80x)
 Command: tools/dist_train.sh configs/mismatch/ddpm_nc64rb1_to_nc128rb3.py 8
 Needs:   CIFAR-10 in data/cifar10, the Inception weights of the standard FID in data/inception, and
-         the teacher: tools/dist_train.sh configs/baselines/ddpm_nc64rb1.py 8
+         the teacher:
+         tools/dist_train.sh configs/baselines/ddpm_nc64rb1.py 8
 Takes:   30,000 iterations of 128 images, 15 times 10,000 samples; not yet measured at this size
 Gives:   work_dirs/ddpm_nc64rb1_to_nc128rb3/{time_to_target,weak_to_strong}.json for
-         tools/first_at.py --sustained (the paper: 20k steps instead of 16k)
+         `w2s report --sustained`
 """
 
 _base_ = '../ddpm_nc64rb2_to_nc128rb3.py'

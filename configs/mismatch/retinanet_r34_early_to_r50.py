@@ -1,12 +1,13 @@
-"""RetinaNet-R50 <- R34's early checkpoint, Table 3 of arXiv 2604.15451: teacher AP50 12.8, 1.11x.
+"""RetinaNet-R50 <- an early checkpoint of RetinaNet-R34 on COCO train5k.
 
+Row:     Table 3 of arXiv 2604.15451: 1.11x with a teacher of AP50 12.8
 Command: tools/dist_train.sh configs/mismatch/retinanet_r34_early_to_r50.py 8 \
              --cfg-options model.teacher.checkpoint=PATH
-Needs:   what retinanet_r34_to_r50.py needs, and the checkpoint of the R34 run whose AP50 is nearest
-         12.8 (tools/select_teacher.py prints them all; epoch 3 is a guess until it is measured)
-Takes:   12 epochs of 313 iterations; not yet measured at this size
-Gives:   work_dirs/retinanet_r34_early_to_r50/{time_to_target,weak_to_strong}.json for
-         tools/first_at.py
+Needs:   what configs/retinanet_r34_to_r50.py needs, with the checkpoint whose AP50 is nearest 12.8
+         (`w2s select-teacher` lists them; epoch 3 is our guess)
+Takes:   12 epochs of 313 iterations of 16 images; not yet measured at this size. The number of
+         epochs is our guess
+Gives:   work_dirs/retinanet_r34_early_to_r50/{time_to_target,weak_to_strong}.json for `w2s report`
 """
 
 _base_ = '../retinanet_r34_to_r50.py'

@@ -1,12 +1,12 @@
-"""Student on CIFAR-10 at a size for two CPU cores; stands for the rows of Table 1 of the paper.
+"""A small ResNet on CIFAR-10, one pass, with a smaller teacher.
 
-Command: python tools/train.py configs/small/cifar10_student.py --seed 0
-Needs:   CIFAR-10 as image folders in data/cifar10_images, and the teacher:
-         python tools/train.py configs/small/cifar10_teacher.py --seed 0
+Row:     stands for the CIFAR-10 rows of the paper's Table 1 (1.36x and 1.60x)
+Command: w2s train w2s_mm::small/cifar10_student.py --seed 0
+Needs:   CIFAR-10 as image folders in data/cifar10_images
+         and the teacher: w2s train w2s_mm::small/cifar10_teacher.py --seed 0
 Takes:   about 5 minutes on two CPU cores (782 iterations of 64 images)
-Gives:   work_dirs/cifar10_student/{time_to_target,weak_to_strong}.json for tools/first_at.py;
-         docs/results/cifar10_small.md has three paired seeds (arXiv 2604.15451: 1.36x to 1.60x for
-         ResNet-50)
+Gives:   work_dirs/cifar10_student/{time_to_target,weak_to_strong}.json for `w2s report`;
+         docs/results/cifar10_small.md has three paired seeds
 """
 
 _base_ = './cifar10_baseline.py'
@@ -19,8 +19,8 @@ model = dict(
     ),
     distill_head=dict(type='LogitDistillHead', loss=dict(type='KLDistillLoss')),
 )
-# T and k are the paper's. lambda_max and the lengths, which it leaves open, were chosen on seed 100,
-# which is not among the reported ones.
+# T and k are the paper's. It leaves lambda_max and the lengths open: chosen on seed 100, which is
+# not among the reported ones.
 default_hooks = dict(
     weak_to_strong=dict(
         type='WeakToStrongHook',

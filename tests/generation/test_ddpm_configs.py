@@ -27,9 +27,11 @@ def test_less_is_better_and_counts_when_it_holds_twice(path):
     cfg = read(path)
     features = cfg.val_evaluator.get('features', {})
     metric = f'FID-{features.name}' if features else 'FID'
-    hooks = [cfg.default_hooks.time_to_target, cfg.default_hooks.get('weak_to_strong')]
-    for hook in filter(None, hooks):
-        assert (hook.metric, hook.rule, hook.k) == (metric, 'less', 2)
+    measured, distilled = (cfg.default_hooks.get(n) for n in ('time_to_target', 'weak_to_strong'))
+    assert (measured.metric, measured.rule, measured.k) == (metric, 'less', 2)
+    if distilled:
+        assert (distilled.metric, distilled.rule) == (metric, 'less')
+        assert distilled.stop == dict(type='SurpassGate', k=2)
     assert cfg.default_hooks.samples.type == 'SampleGridHook'
     assert cfg.val_cfg.type == 'SamplingLoop'
     assert cfg.val_dataloader.sampler.round_up is False
@@ -47,7 +49,7 @@ def test_the_papers_settings(path):
     if '_to_' in path.stem:
         assert cfg.default_hooks.weak_to_strong.schedule.lambda_max == 0.2
         assert (cfg.model.distill_head.ratio, cfg.model.distill_head.side) == (0.5, 'low')
-        teacher = read(cfg.model.teacher.config)
+        teacher = read(cfg.model.teacher.config.replace('w2s_mm::', 'configs/'))
         named = path.stem.split('_')[1]
         assert f'nc{teacher.model.unet.channels}rb{teacher.model.unet.blocks}' == named
         assert teacher.model.sampling == cfg.model.sampling
