@@ -111,7 +111,7 @@ def test_infinity_is_written_as_null(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('interval', [0, -1, 2.5])
 def test_an_interval_below_one_is_refused(interval):
-    with pytest.raises(W2SError, match='leave the hook out'):
+    with pytest.raises(W2SError, match='remove the hook'):
         GradientNormHook(interval)
 
 

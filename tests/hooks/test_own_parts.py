@@ -294,9 +294,9 @@ def test_the_checkpoint_of_an_earlier_version_is_refused_with_what_to_do(tmp_pat
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(stop=dict(k=3)), "stop: {'k': 2} there, {'k': 3} now"),
+        (dict(stop=dict(k=3)), "stop: {'k': 2} in the checkpoint, {'k': 3} now"),
         (dict(temperature=3.0), 'temperature'),
-        (dict(metric='toy/fit', reference=0.5), 'reference: None there, 0.5 now'),
+        (dict(metric='toy/fit', reference=0.5), 'reference: None in the checkpoint, 0.5 now'),
     ],
 )
 def test_other_settings_are_not_resumed(tmp_path, teacher, changes, message):

@@ -390,7 +390,7 @@ def test_resuming_with_another_teacher_is_refused(tmp_path, teacher):
     torch.save(state, teacher['checkpoint'])
     again = make_config(tmp_path / 'run', teacher, epochs=3, hook=dict(reference=0.9999))
     again.resume = True
-    with pytest.raises(W2SError, match='not the one this run was started with'):
+    with pytest.raises(W2SError, match='teacher has changed since this run was started'):
         run(again)
 
 

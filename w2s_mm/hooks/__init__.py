@@ -1,4 +1,4 @@
-"""Hooks: time of distillation, exact resume, time to target, and what tells of a run."""
+"""Hooks: distillation, exact resume, time to target, gradient norms and run records."""
 
 from .exact_resume import ExactResumeHook
 from .gradient_norms import GradientNormHook

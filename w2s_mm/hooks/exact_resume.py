@@ -1,4 +1,4 @@
-"""Make a resumed run the uninterrupted one."""
+"""Make a resumed run equal to an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from w2s_mm.utils.rng import rng_state, set_rng_state
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
-    """Saves the random state, and on resume runs the validation that the checkpoint missed.
+    """Saves the random state, and on resume runs a validation missing from the checkpoint.
 
-    MMEngine saves a checkpoint before the validation of the same epoch, and a resume never repeats
-    that validation: whatever watches the metric would lose it. And it does not restore the random
-    state. With this hook a resumed run draws the same numbers and sees the same metrics, as long
-    as augmentation runs in the main process (``num_workers=0``) or in workers that are started
-    anew each epoch. Persistent workers restart their own stream, and with several processes each
-    rank starts from its seed; both as in MMEngine.
+    MMEngine saves a checkpoint before the validation of the same epoch, and never runs that
+    validation after a resume, so the metric is lost. It also does not restore the random state.
+    With this hook a resumed run draws the same random numbers and reports the same metrics, as long
+    as augmentation runs in the main process (``num_workers=0``) or in workers that restart every
+    epoch. As in MMEngine, persistent workers restart their random streams, and with several
+    processes each rank restarts from its seed.
     """
 
     priority = 'LOWEST'
@@ -30,19 +30,19 @@ class ExactResumeHook(Hook):
     def __init__(self) -> None:
         self._validated_iter: int | None = None
         self._restored: dict[str, Any] | None = None
-        self._borrowed = False  # the training loader draws from a generator of ours
+        self._borrowed = False  # whether the training loader has our temporary generator
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Put the random state and the last validation into the checkpoint."""
+        """Save the random state and the iteration of the last validation."""
         checkpoint['exact_resume'] = {'rng': rng_state(), 'validated_iter': self._validated_iter}
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Keep what a resumed checkpoint holds; starting weights (``load_from``) say nothing."""
+        """Read the state from a resumed checkpoint; ``load_from`` is ignored."""
         if is_resuming(runner):
             self._restored = checkpoint.get('exact_resume', {})
 
     def before_train_epoch(self, runner: Any) -> None:
-        """First epoch after a resume: restore, and catch up on the validation."""
+        """After a resume, restore the random state and run a missing validation."""
         if self._restored is None:
             return
         rng = self._restored.get('rng')
@@ -51,23 +51,23 @@ class ExactResumeHook(Hook):
         self._validate_if_missed(runner)
         loader = runner.train_dataloader
         if rng is not None and not is_epoch_based(runner) and loader.generator is None:
-            # This loop is about to create its iterator anew, which draws a number that the
-            # uninterrupted run does not draw here: let it come from elsewhere.
+            # This loop now creates its iterator, which draws a random number. The uninterrupted run
+            # draws none here, so use a separate generator.
             loader.generator = torch.Generator()
             self._borrowed = True
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """The iterator is there: from here on the loader is the user's again."""
+        """Remove the temporary generator, now that the iterator exists."""
         if self._borrowed:
             runner.train_dataloader.generator = None
             self._borrowed = False
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Remember that this iteration has been validated."""
+        """Record that this iteration was validated."""
         self._validated_iter = runner.iter
 
     def after_train(self, runner: Any) -> None:
-        """A run stopped between its last checkpoint and its last validation ends here."""
+        """Run a missing validation if the checkpoint was of the last iteration."""
         self._validate_if_missed(runner)
 
     def _validate_if_missed(self, runner: Any) -> None:
@@ -77,5 +77,5 @@ class ExactResumeHook(Hook):
         self._restored = None
         if runner.val_loop is None or validated == runner.iter or not validation_due(runner):
             return
-        runner.logger.info(f'Catching up on the validation after iteration {runner.iter}.')
+        runner.logger.info(f'Running the missing validation after iteration {runner.iter}.')
         runner.val_loop.run()

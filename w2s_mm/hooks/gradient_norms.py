@@ -1,4 +1,4 @@
-"""How strongly the two terms of the loss pull, and whether in the same direction."""
+"""Gradient norms of the base and distillation terms, and the angle between the gradients."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from w2s_mm.utils.run_files import FORMATS, GRADIENT_NORMS
 
 @HOOKS.register_module()
 class GradientNormHook(Hook):
-    """Norms of the gradients of both terms of the loss (arXiv 2604.15451, Figure 5b).
+    """Logs the gradient norms of both loss terms (arXiv 2604.15451, Figure 5b).
 
-    Every ``interval`` iterations: the norm of the gradient of ``L_base``, that of
-    ``gamma * lambda(u) * L_distill``, and the cosine of the angle between them (0 while there is no
-    distillation). They go to the log and every visualization backend as ``grad_norm_base``,
-    ``grad_norm_distill`` and ``grad_cosine``, and into ``gradient_norms.json``.
+    Every ``interval`` iterations it measures the gradient norm of ``L_base``, that of
+    ``gamma * lambda(u) * L_distill``, and the cosine between the two gradients (0 without
+    distillation). They are logged as ``grad_norm_base``, ``grad_norm_distill`` and ``grad_cosine``,
+    and saved in ``gradient_norms.json``.
 
-    The training is bit by bit the one without this hook: the two gradients are taken from the graph
-    of the iteration's own forward pass, before its own backward pass. That costs two more
-    backward passes while distilling and one afterwards, and the memory of two more
-    gradients, in each measured iteration; the seconds it took are in the file. A run
-    without the hook pays nothing. The clocks of a run with it include it: take them from another.
+    The results of the run are bitwise unchanged: both gradients are computed on the graph of the
+    iteration's own forward pass, before its own backward pass. Each measured iteration costs two
+    more backward passes (one after distillation has ended) and the memory of two gradients. The
+    file has the total seconds this took. They also count in the run's measured times, so measure
+    speed in a run without this hook.
 
-    With several processes the gradients are averaged over them, as the optimizer sees them. With
-    gradient accumulation they are those of one batch. Reentrant activation checkpointing
-    (``with_cp`` of some backbones) does not allow it.
+    With several processes the gradients are averaged over them, as for the optimizer. With gradient
+    accumulation they are those of one batch. Reentrant activation checkpointing (``with_cp`` in
+    some backbones) is not supported.
 
     Args:
-        interval: Iterations from one measurement to the next, at least 1.
+        interval: Iterations between measurements, at least 1.
 
     Raises:
-        W2SError: ``interval`` is below 1; or, in training, the model's forward gives no losses.
+        W2SError: ``interval`` is below 1, or the model's forward pass returns no losses.
     """
 
     priority = 'LOW'  # after the hook that sets lambda, before the logger
@@ -53,7 +53,7 @@ class GradientNormHook(Hook):
         if not isinstance(interval, int) or interval < 1:
             raise W2SError(
                 f'interval of GradientNormHook is {interval!r}; expected an integer of at least 1. '
-                f'To switch it off, leave the hook out.'
+                f'To switch it off, remove the hook.'
             )
         self.interval = interval
         self.history: list[dict[str, float]] = []
@@ -62,15 +62,15 @@ class GradientNormHook(Hook):
         self._measured: dict[str, float] | None = None
 
     def before_train(self, runner: Any) -> None:
-        """Go on with the file of a resumed run."""
+        """Load the history of a resumed run."""
         path = Path(runner.work_dir) / GRADIENT_NORMS
         if is_resuming(runner) and path.is_file():
-            kept = json.loads(path.read_text())
-            self.history = [entry for entry in kept['history'] if entry['iter'] <= runner.iter]
-            self.seconds = kept['seconds']
+            saved = json.loads(path.read_text())
+            self.history = [entry for entry in saved['history'] if entry['iter'] <= runner.iter]
+            self.seconds = saved['seconds']
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """In an iteration that is measured, wait for the model's losses."""
+        """In a measured iteration, register a forward hook that receives the losses."""
         if runner.iter % self.interval:
             return
         model = unwrapped(runner.model)
@@ -89,7 +89,7 @@ class GradientNormHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Log what was measured."""
+        """Log and save the measurement."""
         if self._handle is None:
             return
         self._handle.remove()
@@ -97,14 +97,14 @@ class GradientNormHook(Hook):
         if self._measured is None:
             raise W2SError(
                 f'GradientNormHook found no losses: the forward pass of '
-                f'{type(runner.model).__name__} gives no dict of them in training. Leave the hook '
-                f'out.'
+                f'{type(runner.model).__name__} returns no dict of losses during training. Remove '
+                f'the hook.'
             )
         for name, value in self._measured.items():
             runner.message_hub.update_scalar(f'train/{name}', value)
-        # JSON knows no infinity, which a gradient under float16 may well be.
-        told = {k: v if math.isfinite(v) else None for k, v in self._measured.items()}
-        self.history.append({'iter': runner.iter + 1, **told})  # type: ignore[dict-item]
+        # JSON has no infinity, which occurs with float16.
+        finite = {k: v if math.isfinite(v) else None for k, v in self._measured.items()}
+        self.history.append({'iter': runner.iter + 1, **finite})  # type: ignore[dict-item]
         if is_main_process():
             write_json(
                 Path(runner.work_dir) / GRADIENT_NORMS,
@@ -120,12 +120,12 @@ class GradientNormHook(Hook):
 def gradient_norms(model: Any, losses: dict[str, Any], scale: float = 1.0) -> dict[str, float]:
     """Norms of the gradients of the base and the distillation terms, and their cosine.
 
-    The graph stays whole, ``.grad`` is not touched, and no random number is drawn.
+    Keeps the graph, does not touch ``.grad``, and draws no random numbers.
 
     Args:
-        model: An MMEngine model, whose ``parse_losses`` says what counts as a loss.
-        losses: What its forward pass gave, in the mode ``'loss'``.
-        scale: Factor on the losses while gradients are taken, as float16 needs; taken out again.
+        model: An MMEngine model. Its ``parse_losses`` decides what counts as a loss.
+        losses: Output of its forward pass in mode ``'loss'``.
+        scale: Loss scale for the backward pass, as float16 needs; the gradients are unscaled.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     vectors = []
@@ -145,7 +145,7 @@ def gradient_norms(model: Any, losses: dict[str, Any], scale: float = 1.0) -> di
 
 
 def _gradient(total: Any, parameters: list[Tensor], scale: float) -> Tensor:
-    """The gradient as one vector in float32, averaged over the processes."""
+    """The gradient as one float32 vector, averaged over the processes."""
     if not (isinstance(total, Tensor) and total.requires_grad):
         vector = torch.zeros(sum(p.numel() for p in parameters), device=parameters[0].device)
     else:

@@ -1,4 +1,4 @@
-"""What a run was made of: where it began, what it was fed, and on what it ran."""
+"""Record the initial weights, first batches, software and hardware of a run."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ PACKAGE = Path(w2s_mm.__file__).parent
 
 @HOOKS.register_module()
 class RunRecordHook(Hook):
-    """Writes ``run.json``: fingerprints, versions, hardware. ``w2s train`` adds it.
+    """Writes ``run.json``: hashes, versions, hardware. ``w2s train`` adds this hook.
 
-    Two runs can be compared as a pair only if they began with the same weights and saw the same
-    batches. The hash of the student's weights before the first iteration and those of its first
-    batches (the images, as the loader gave them) tell. A resumed run keeps what it began with.
+    Two runs form a pair only if they start from the same weights and see the same batches. To check
+    this, the student's weights before the first iteration and the first batches from the loader are
+    hashed. A resumed run keeps its existing record.
 
     Args:
-        batches: How many batches to hash.
+        batches: Number of batches to hash.
     """
 
-    priority = 'LOWEST'  # the teacher is there, and nothing has touched the weights
+    priority = 'LOWEST'  # after the teacher is built; the weights are still the initial ones
 
     def __init__(self, batches: int = 3) -> None:
         self.batches = batches
-        self._record: dict[str, Any] | None = None  # while it is not complete
+        self._record: dict[str, Any] | None = None  # set until the file is written
 
     def before_train(self, runner: Any) -> None:
-        """Hash the weights, and say who runs where."""
+        """Hash the weights, and collect software and hardware."""
         path = Path(runner.work_dir) / RECORD
         if not is_main_process() or (is_resuming(runner) and path.is_file()):
             return
@@ -60,7 +60,7 @@ class RunRecordHook(Hook):
             'teacher': None
             if getattr(teacher, 'fingerprint', None) is None
             else {'checkpoint': teacher.checkpoint, 'fingerprint': teacher.fingerprint},
-            # The weights of a checkpoint are not those that the run began with.
+            # A resumed run no longer has its initial weights.
             'initial_weights': None if is_resuming(runner) else hash_weights(model),
             'batches': [],
             'software': versions(),
@@ -68,7 +68,7 @@ class RunRecordHook(Hook):
         }
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Hash the first batches; with the last of them the file is written."""
+        """Hash the first batches, then write the file."""
         if self._record is None:
             return
         if not self._record['resumed']:
@@ -80,12 +80,12 @@ class RunRecordHook(Hook):
 
 
 def hash_weights(model: nn.Module) -> str:
-    """Fingerprint of a model's weights, whatever the order of its state dict."""
+    """Hash of a model's weights, independent of their order in the state dict."""
     return hash_state(dict(sorted(model.state_dict().items())))[:16]
 
 
 def versions() -> dict[str, str | None]:
-    """Of everything that can change a result, and the commit where the package lies in git."""
+    """Versions of everything that can change a result, and the commit if under git."""
     found: dict[str, str | None] = {
         'w2s_mm': w2s_mm.__version__,
         'commit': _commit(),
@@ -95,20 +95,20 @@ def versions() -> dict[str, str | None]:
         'mmengine': mmengine.__version__,
     }
     for package in PACKAGES:
-        if package in sys.modules:  # what the run did not use cannot have changed it
+        if package in sys.modules:  # packages that are not imported do not matter
             found[package] = getattr(sys.modules[package], '__version__', None)
     return found
 
 
 def _commit() -> str | None:
-    """Commit of the package, ``+`` where files were changed; None if it is not under git."""
+    """Commit of the package, with ``+`` if files were modified; None if not under git."""
 
     def git(*arguments: str) -> str:
         command = ['git', '-C', str(PACKAGE), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        git('ls-files', '--error-unmatch', '__init__.py')  # not merely inside someone's repository
+        git('ls-files', '--error-unmatch', '__init__.py')  # fails if not tracked
         changed = git('status', '--porcelain', '--untracked-files=no')
         return git('rev-parse', '--short=12', 'HEAD') + ('+' if changed else '')
     except (OSError, subprocess.CalledProcessError):
@@ -116,7 +116,7 @@ def _commit() -> str | None:
 
 
 def hardware() -> dict[str, Any]:
-    """What it ran on."""
+    """Device, processor and number of processes of this run."""
     return {
         'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU',
         'processor': _processor(),

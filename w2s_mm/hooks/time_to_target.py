@@ -1,4 +1,4 @@
-"""first@tau while the run goes on, on four clocks."""
+"""Measure first@tau during a run, in epochs, iterations and seconds."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from w2s_mm.utils.run_files import FORMATS, TIME_TO_TARGET
 class TimeToTargetHook(Hook):
     """Records when the metric reaches each target (arXiv 2604.15451, section 4.1).
 
-    After every validation it writes ``time_to_target.json`` into the work directory: the history,
-    and for each threshold the first evaluation at or beyond it, and the first that began ``k`` of
-    them in a row; each in epochs, iterations, training seconds (the teacher's forward included,
-    validation excluded) and wall seconds (everything since the run began, the teacher's evaluation
-    included). After a resume the clocks go on from the checkpoint.
+    After every validation it writes ``time_to_target.json`` to the work directory: the history, and
+    for each threshold the first evaluation at or beyond it and the first of ``k`` such evaluations
+    in a row. Each is given in epochs, iterations, training seconds (with the teacher's forward
+    passes, without validation) and wall seconds (everything since the run started, with the
+    evaluation of the teacher). After a resume the clocks continue from the checkpoint.
 
     Args:
-        metric: Name of the metric as the evaluator reports it.
+        metric: Name of the metric in the evaluator's results.
         thresholds: Targets ``tau``, on the scale of the metric.
         rule: ``'greater'`` when a higher metric is better, ``'less'`` otherwise.
-        k: Evaluations in a row of the sustained crossing.
-        stop: End the run once every target has been sustained.
+        k: Number of evaluations in a row for a sustained crossing.
+        stop: Stop the run once all targets have been reached ``k`` times in a row.
 
     Raises:
-        W2SError: No threshold, or one out of the metric's range.
+        W2SError: There is no threshold, or one is out of the metric's range.
     """
 
-    priority = 'VERY_HIGH'  # its clock stops before anyone else's validation work
+    priority = 'VERY_HIGH'  # stop the clock before other hooks work on the validation
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class TimeToTargetHook(Hook):
         stop: bool = False,
     ) -> None:
         if not thresholds:
-            raise W2SError('TimeToTargetHook has no thresholds; expected at least one target tau.')
+            raise W2SError('TimeToTargetHook has no thresholds; expected at least one.')
         for threshold in thresholds:
             check_metric_range(metric, threshold, 'A threshold of TimeToTargetHook')
         self.metric = metric
@@ -69,23 +69,23 @@ class TimeToTargetHook(Hook):
     # ----------------------------------------------------------------- clocks
 
     def before_run(self, runner: Any) -> None:
-        """The wall clock starts."""
+        """Start the wall clock."""
         self._wall_since = time.perf_counter()
 
     def before_train(self, runner: Any) -> None:
-        """From here on validations count."""
+        """Record validations from now on."""
         self._training = True
 
     def before_train_epoch(self, runner: Any) -> None:
-        """The training clock starts, or goes on."""
+        """Start or continue the training clock."""
         self._start()
 
     def before_val(self, runner: Any) -> None:
-        """The training clock stops."""
+        """Pause the training clock."""
         self._pause()
 
     def after_val(self, runner: Any) -> None:
-        """The training clock goes on."""
+        """Continue the training clock."""
         self._start()
 
     def _start(self) -> None:
@@ -95,7 +95,7 @@ class TimeToTargetHook(Hook):
     def _pause(self) -> None:
         if self._train_since is not None:
             if torch.cuda.is_available():
-                torch.cuda.synchronize()  # work that is queued is not yet done
+                torch.cuda.synchronize()  # include work that is still queued
             self._train_seconds += time.perf_counter() - self._train_since
             self._train_since = None
 
@@ -105,7 +105,7 @@ class TimeToTargetHook(Hook):
     # ------------------------------------------------------------------ state
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Put history and clocks into the checkpoint."""
+        """Save history and clocks."""
         running = self._train_since is not None
         self._pause()
         checkpoint['time_to_target'] = {
@@ -117,7 +117,7 @@ class TimeToTargetHook(Hook):
             self._start()
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Go on from a resumed checkpoint; starting weights (``load_from``) say nothing."""
+        """Load history and clocks from a resumed checkpoint; ``load_from`` is ignored."""
         if is_resuming(runner) and 'time_to_target' in checkpoint:
             state = checkpoint['time_to_target']
             self.history = list(state['history'])
@@ -127,8 +127,8 @@ class TimeToTargetHook(Hook):
     # ------------------------------------------------------------ measurement
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Add an observation and write the file."""
-        if not self._training:  # a validation on its own is no point of a curve
+        """Record the metric and write the file."""
+        if not self._training:  # a standalone validation
             return
         self.history.append(
             {
@@ -141,7 +141,7 @@ class TimeToTargetHook(Hook):
         )
         targets = self._write(runner, finished=False)
         if self.stop and all(target['sustained'] for target in targets):
-            runner.logger.info('Every target has been reached and held: the run ends here.')
+            runner.logger.info('All targets have been reached and sustained. Stopping the run.')
             runner.train_loop.stop_training = True
 
     def after_train(self, runner: Any) -> None:

@@ -1,4 +1,4 @@
-"""The hook that owns time: schedules, reference, stop rule, release, resume."""
+"""The hook that runs distillation: schedules, reference, stop rule, resume."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from .exact_resume import ExactResumeHook
 class WeakToStrongHook(Hook):
     """Algorithm 1 of arXiv 2604.15451 around a :class:`~w2s_mm.core.student.WeakToStrong` model.
 
-    Before training it builds and checks the teacher and measures its metric ``m_ref`` with the
-    student's own validation loop. Every iteration it pushes ``lambda(u)`` and ``T(u)`` into the
-    model; after every validation it asks the stop rule. Once that ends distillation, or every
-    schedule has ended, the weight is 0 for good, the teacher's memory is free and the heads are
-    gone. With EMA, the validation that the stop rule sees is the EMA model's.
+    Before training it builds and checks the teacher, and measures its metric ``m_ref`` with the
+    student's validation loop. It sets ``lambda(u)`` and ``T(u)`` of the model in every iteration,
+    and passes the metric to the stop rule after every validation. When the stop rule fires, or all
+    schedules have ended, distillation ends: the weight stays 0, the teacher's memory is freed and
+    the heads are removed. With EMA, the stop rule receives the metric of the EMA model.
 
-    ``weak_to_strong.json`` in the work directory has the reference, the validations, the weights
-    that were used and the end, and is written after every validation.
+    After every validation it writes ``weak_to_strong.json`` to the work directory: the reference,
+    the validations, the weights used, and when distillation ended.
 
     Args:
-        metric: Name of the metric as the evaluator reports it, e.g. ``'coco/bbox_mAP_50'``.
-        schedule: Config of a schedule, by default a
-            :class:`~w2s_mm.core.schedule.WarmupHoldDecay`. A distill head may have its own.
-        temperature: A constant, or arguments of a
-            :class:`~w2s_mm.core.schedule.TemperatureRamp`. A distill head may have its own.
-        stop: Config of a stop rule, by default a :class:`~w2s_mm.core.stop.SurpassGate` with the
-            paper's k = 2.
+        metric: Name of the metric in the evaluator's results, e.g. ``'coco/bbox_mAP_50'``.
+        schedule: Config of a schedule; ``type`` defaults to
+            :class:`~w2s_mm.core.schedule.WarmupHoldDecay`. A distill head can have its own.
+        temperature: A constant, or arguments of
+            :class:`~w2s_mm.core.schedule.TemperatureRamp`. A distill head can have its own.
+        stop: Config of a stop rule. Default: :class:`~w2s_mm.core.stop.SurpassGate` with k = 2, as
+            in the paper.
         rule: ``'greater'`` when a higher metric is better, ``'less'`` otherwise.
-        reference: The teacher's metric if it is known already; by default it is measured.
+        reference: The teacher's metric. Default: measured before training.
 
     Raises:
         W2SError: An argument is out of range; or, before training starts, the teacher, the metric,
@@ -86,8 +86,8 @@ class WeakToStrongHook(Hook):
         )
         self._restored: dict[str, Any] | None = None
         self._resumed_without_state = False
-        self._watching = False  # set in a run that distills
-        self._student: WeakToStrong | None = None  # set while the teacher may still be asked
+        self._watching = False  # whether this run distills
+        self._student: WeakToStrong | None = None  # set while distillation is not over
         self._heads: list[tuple[Schedule, TemperatureRamp]] = []
         self._head_names: list[str] = []
         self._weights: list[Polyline] = []
@@ -97,7 +97,7 @@ class WeakToStrongHook(Hook):
     # ------------------------------------------------------------------ state
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Put the stop rule, the adapters and what was observed in; never the teacher."""
+        """Save the state of the stop rule, the adapters and the history, but not the teacher."""
         checkpoint['weak_to_strong'] = {
             'settings': self._settings,
             'iters': dict(self._iters),
@@ -112,7 +112,7 @@ class WeakToStrongHook(Hook):
         }
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Keep what a resumed checkpoint holds; starting weights (``load_from``) are ignored."""
+        """Read the state from a resumed checkpoint; ``load_from`` is ignored."""
         if not is_resuming(runner):
             return
         self._restored = checkpoint.get('weak_to_strong')
@@ -124,13 +124,13 @@ class WeakToStrongHook(Hook):
     # ---------------------------------------------------------- before training
 
     def before_train(self, runner: Any) -> None:
-        """Algorithm 1, step 1: check everything, measure ``m_ref``, open the stop rule."""
+        """Algorithm 1, step 1: check the run, measure ``m_ref``, open the stop rule."""
         student = _student_of(runner)
         student.set_distillation(weight=0.0, temperature=1.0)
         if not self._heads:  # else distillation ended before the checkpoint
             self._read_heads(student)
         if student.gamma == 0 or all(schedule.length == 0 for schedule, _ in self._heads):
-            runner.logger.info('Distillation is switched off: this run is the baseline.')
+            runner.logger.info('Distillation is off: this run is the baseline.')
             return
         self._watching = True
         self._check_run(runner)
@@ -162,21 +162,20 @@ class WeakToStrongHook(Hook):
 
     @property
     def _last_iter(self) -> float:
-        """Iteration from which every schedule is 0."""
+        """Iteration from which all schedules are 0."""
         ends = (schedule.length * self._iters[schedule.unit] for schedule, _ in self._heads)
         return max(ends, default=0.0)
 
     def _check_run(self, runner: Any) -> None:
         if runner.val_loop is None:
             raise W2SError(
-                'The run has no validation, and the stop rule needs one. Set val_cfg, '
-                'val_dataloader and val_evaluator.'
+                'The run has no validation, which the stop rule needs. Set val_cfg, val_dataloader '
+                'and val_evaluator.'
             )
         if not any(isinstance(hook, ExactResumeHook) for hook in runner.hooks):
             raise W2SError(
-                'The run has no ExactResumeHook, so a resumed run would lose a validation that '
-                "the stop rule counts. Add exact_resume=dict(type='ExactResumeHook') to "
-                'default_hooks.'
+                'The run has no ExactResumeHook, so a resumed run could miss a validation that the '
+                "stop rule needs. Add exact_resume=dict(type='ExactResumeHook') to default_hooks."
             )
         total = runner.train_loop.max_iters
         self._iters = {'iter': 1.0, 'epoch': iters_per_epoch(runner), 'training': float(total)}
@@ -194,9 +193,9 @@ class WeakToStrongHook(Hook):
         teacher = student.teacher
         if self._fingerprint not in (None, teacher.fingerprint):
             raise W2SError(
-                f'The teacher is not the one this run was started with: the weights in '
-                f'{teacher.checkpoint} or their config have changed. Restore them, or start in '
-                f'another --work-dir.'
+                f'The teacher has changed since this run was started: the weights in '
+                f'{teacher.checkpoint} or their config differ. Restore them, or start a new run '
+                f'in another --work-dir.'
             )
         self._fingerprint = teacher.fingerprint
         teacher.check_classes(runner.train_dataloader.dataset)
@@ -211,9 +210,9 @@ class WeakToStrongHook(Hook):
             return
         if 'settings' not in self._restored:
             raise W2SError(
-                'The checkpoint to resume from was written by w2s_mm 0.1, which kept its stop rule '
-                'in another form. Finish that run with w2s_mm 0.1, or start it again in another '
-                '--work-dir. The weights in the checkpoint load as before.'
+                'The checkpoint to resume from was written by w2s_mm 0.1, which saved the state of '
+                'its stop rule in another format. Finish that run with w2s_mm 0.1, or start it '
+                'again in another --work-dir. Its weights can still be loaded with load_from.'
             )
         kept = self._restored
         if not kept['ended']:
@@ -228,21 +227,21 @@ class WeakToStrongHook(Hook):
             line.load_state_dict(state)
 
     def _check_unchanged(self, kept: dict[str, Any]) -> None:
-        """Refuse to continue under other settings."""
+        """Check that the settings are those of the checkpoint."""
         then = {**kept['settings'], **{f'iterations in 1 {k}': v for k, v in kept['iters'].items()}}
         now = {**self._settings, **{f'iterations in 1 {k}': v for k, v in self._iters.items()}}
         units = {each.unit for pair in self._heads for each in pair}
         different = [
-            f'{name}: {then.get(name)!r} there, {value!r} now'
+            f'{name}: {then.get(name)!r} in the checkpoint, {value!r} now'
             for name, value in now.items()
             if then.get(name) != value
             and not (name.startswith('iterations') and name.rsplit(' ', 1)[-1] not in units)
         ]
         if different:
             raise W2SError(
-                'The checkpoint to resume from was written under other settings of '
+                'The checkpoint to resume from was written with other settings of '
                 f'WeakToStrongHook:\n  {"; ".join(different)}.\nRestore them and the length of '
-                f'the run, or start in another --work-dir.'
+                f'the run, or start a new run in another --work-dir.'
             )
 
     def _open(self, runner: Any, student: WeakToStrong) -> None:
@@ -264,7 +263,7 @@ class WeakToStrongHook(Hook):
     # ----------------------------------------------------------- while training
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Algorithm 1, steps 2-3: push ``lambda(u)`` and ``T(u)`` into the model."""
+        """Algorithm 1, steps 2-3: set ``lambda(u)`` and ``T(u)`` of the model."""
         if self._student is not None:
             if runner.iter >= self._last_iter:
                 self._end_distillation(runner, 'the schedule has ended')
@@ -282,7 +281,7 @@ class WeakToStrongHook(Hook):
             hub.update_scalar(f'train/distill_lambda{suffix}', weight)
             hub.update_scalar(f'train/distill_temperature{suffix}', temperature)
         if self._student is None:
-            # MMEngine would log their last values to the end of the run.
+            # Otherwise MMEngine logs their last values until the end of the run.
             for name in hub.log_scalars:
                 if name.startswith(f'train/{DISTILL_PREFIX}'):
                     hub.update_scalar(name, 0.0)
@@ -296,7 +295,7 @@ class WeakToStrongHook(Hook):
         self._student.set_distillation(weights, temperatures)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Algorithm 1, steps 4-5: ask the stop rule, and end distillation."""
+        """Algorithm 1, steps 4-5: update the stop rule, and end distillation if it fires."""
         if not self._watching or any(entry['iter'] == runner.iter for entry in self.history):
             return
         value = pick_metric(metrics or {}, self.metric, self.rule)
@@ -325,12 +324,12 @@ class WeakToStrongHook(Hook):
         _end(runner)
         self._student = None
         runner.logger.info(
-            f'Distillation ended at iteration {runner.iter}: {reason}. The teacher is released; '
-            f'the rest of the run is the baseline.'
+            f'Distillation ended at iteration {runner.iter}: {reason}. The teacher is released. '
+            f'The run continues as plain training.'
         )
 
     def after_train(self, runner: Any) -> None:
-        """Write the weights up to the last iteration."""
+        """Write the weights of the last iterations."""
         if self._watching:
             self._write(runner)
 
@@ -362,7 +361,7 @@ class WeakToStrongHook(Hook):
 
 
 def _end(runner: Any) -> None:
-    """Release the teacher; remove the heads from the student, its averages and the optimizer."""
+    """Release the teacher; remove the heads from the student, its EMA copy and the optimizer."""
     student = _student_of(runner)
     forget(trainable(student.distill_heads), runner.optim_wrapper)
     student.end_distillation()
@@ -376,7 +375,7 @@ def _student_of(runner: Any) -> WeakToStrong:
     model = unwrapped(runner.model)
     if not isinstance(model, WeakToStrong):
         raise W2SError(
-            f'WeakToStrongHook needs a model with a teacher, and found {type(model).__name__}. '
-            f"Set model.type to its distilled counterpart, e.g. 'W2SRetinaNet'."
+            f'WeakToStrongHook needs a model with a teacher; found {type(model).__name__}. Set '
+            f"model.type to its distilled counterpart, e.g. 'W2SRetinaNet'."
         )
     return model

@@ -1,7 +1,7 @@
-"""Distillation losses, one signal a file, in MM's form ``(pred, target, weight, avg_factor)``.
+"""Distillation losses, called as ``loss(pred, target, weight, avg_factor)`` like MM's own.
 
-They know no task and no schedule, and select nothing: a distill head does. Losses that the MM
-stack has already (``mmdet.L1Loss``, ``mmdet.GIoULoss``) are used from there.
+They are independent of task and schedule; a distill head selects the predictions. Losses that the
+MM stack provides (``mmdet.L1Loss``, ``mmdet.GIoULoss``) are used from there.
 """
 
 from .focal_logit import FocalLogitDistillLoss

@@ -20,25 +20,24 @@ class FocalLogitDistillLoss(nn.Module):
         L = \frac{1}{n} \sum_r w_r \sum_c |\sigma(s_{rc}) - p_{rc}|^{\gamma}\,
             \mathrm{BCE}(\sigma(s_{rc}), p_{rc}), \quad p = \sigma(t)
 
-    The paper names the term and its T = 2 (arXiv 2604.15451, section 4.1) and leaves the formula
-    open; this is the soft-target form of the focal loss (arXiv 1708.02002). For ``focal = 0`` the
-    entropy of ``p``, which has no gradient, is subtracted: so the loss is 0 exactly where student
-    and teacher agree, whatever ``focal`` is. A distill head applies the temperature, see
-    :func:`~w2s_mm.losses.tempered`.
+    The paper names the term and T = 2 (arXiv 2604.15451, section 4.1) but gives no formula. This is
+    the focal loss (arXiv 1708.02002) with soft targets. For ``focal = 0`` the entropy of ``p``, a
+    constant, is subtracted, so that for any ``focal`` the loss is 0 exactly where student and
+    teacher agree. Distill heads apply the temperature with :func:`~w2s_mm.losses.tempered`.
 
     Args:
-        focal: Exponent ``gamma``, 2 as in the focal loss; 0 (soft BCE), or at least 1.
-        loss_weight: Factor on the result, at least 0.
+        focal: Exponent ``gamma``: 0 (soft BCE), or at least 1. Default: 2, as in the focal loss.
+        loss_weight: Factor on the loss, at least 0.
 
     Raises:
-        W2SError: An argument is out of its range.
+        W2SError: An argument is out of range.
     """
 
     def __init__(self, focal: float = 2.0, loss_weight: float = 1.0) -> None:
         super().__init__()
         check_loss_weight(loss_weight)
-        if not (focal == 0 or focal >= 1):  # below 1 the gradient is infinite where s equals t
-            raise W2SError(f'focal is {focal}; expected 0, or a number of at least 1.')
+        if not (focal == 0 or focal >= 1):  # between 0 and 1 the gradient is infinite at s = t
+            raise W2SError(f'focal is {focal}; expected 0 or a number of at least 1.')
         self.focal = focal
         self.loss_weight = loss_weight
 
@@ -49,16 +48,16 @@ class FocalLogitDistillLoss(nn.Module):
         weight: Tensor | None = None,
         avg_factor: Tensor | float | None = None,
     ) -> Tensor:
-        """Weighted sum over rows and classes, divided by ``avg_factor``.
+        """Compute the weighted sum over rows and classes, divided by ``avg_factor``.
 
         Args:
             pred: Student logits, shape (R, C).
-            target: Teacher logits, shape (R, C); takes no gradient.
-            weight: Weight of each row, shape (R,); 1 if None.
-            avg_factor: ``n``; the number of rows if None.
+            target: Teacher logits, shape (R, C); receives no gradient.
+            weight: Weight of each row, shape (R,). Default: 1.
+            avg_factor: Divisor ``n``. Default: the number of rows.
 
         Returns:
-            A scalar; 0 for no rows.
+            A scalar; 0 if there are no rows.
         """
         logits, target = full_precision(pred), full_precision(target.detach())
         p = target.sigmoid()

@@ -12,15 +12,15 @@ from .reduction import check_loss_weight, reduced
 
 
 def softmax_kl(pred: Tensor, target: Tensor, reverse: bool = False) -> Tensor:
-    r"""KL divergence, row by row: :math:`\mathrm{KL}(\mathrm{softmax}(t) \| \mathrm{softmax}(s))`.
+    r"""KL divergence of each row: :math:`\mathrm{KL}(\mathrm{softmax}(t) \| \mathrm{softmax}(s))`.
 
     Args:
         pred: Student logits ``s``, shape (R, C).
-        target: Teacher logits ``t``, shape (R, C); takes no gradient.
-        reverse: The other direction, KL(student || teacher).
+        target: Teacher logits ``t``, shape (R, C); receives no gradient.
+        reverse: Compute KL(student || teacher) instead.
 
     Returns:
-        Shape (R,), in nats; at least 0, and 0 where the two agree up to a constant.
+        Shape (R,), in nats; 0 where the logits are equal up to a constant.
     """
     ours = F.log_softmax(full_precision(pred), dim=-1)
     theirs = F.log_softmax(full_precision(target.detach()), dim=-1)
@@ -36,12 +36,12 @@ class KLDistillLoss(nn.Module):
         L = \frac{1}{n} \sum_r w_r\,
             \mathrm{KL}(\mathrm{softmax}(t_r) \,\|\, \mathrm{softmax}(s_r))
 
-    Equation (3) of arXiv 2604.15451 at T = 1. A distill head applies the temperature, see
+    Equation (3) of arXiv 2604.15451 at T = 1. Distill heads apply the temperature with
     :func:`~w2s_mm.losses.tempered`.
 
     Args:
-        reverse: The other direction, KL(student || teacher), the paper's ablation.
-        loss_weight: Factor on the result, at least 0.
+        reverse: Compute KL(student || teacher) instead, an ablation of the paper.
+        loss_weight: Factor on the loss, at least 0.
 
     Raises:
         W2SError: ``loss_weight`` is negative.
@@ -60,16 +60,16 @@ class KLDistillLoss(nn.Module):
         weight: Tensor | None = None,
         avg_factor: Tensor | float | None = None,
     ) -> Tensor:
-        """Weighted sum over rows, divided by ``avg_factor``.
+        """Compute the weighted sum over rows, divided by ``avg_factor``.
 
         Args:
             pred: Student logits, shape (R, C).
-            target: Teacher logits, shape (R, C); takes no gradient.
-            weight: Weight of each row, shape (R,); 1 if None.
-            avg_factor: ``n``; the number of rows if None.
+            target: Teacher logits, shape (R, C); receives no gradient.
+            weight: Weight of each row, shape (R,). Default: 1.
+            avg_factor: Divisor ``n``. Default: the number of rows.
 
         Returns:
-            A scalar, in nats; 0 for no rows.
+            A scalar, in nats; 0 if there are no rows.
         """
         rows = softmax_kl(pred, target, self.reverse)
         return self.loss_weight * reduced(rows, weight, avg_factor)

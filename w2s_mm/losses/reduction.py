@@ -1,4 +1,4 @@
-"""What every loss of this room does with its rows."""
+"""Weighting and averaging, shared by all losses of this package."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from w2s_mm.utils.errors import W2SError
 
 
 def reduced(rows: Tensor, weight: Tensor | None, avg_factor: Tensor | float | None) -> Tensor:
-    """Weighted sum of the rows' losses over ``avg_factor``.
+    """Weighted sum of the rows, divided by ``avg_factor``.
 
     Args:
-        rows: One loss a row, shape (R,).
-        weight: Weight of each row, shape (R,); 1 if None.
-        avg_factor: What the sum is divided by; the number of rows if None.
+        rows: Loss of each row, shape (R,).
+        weight: Weight of each row, shape (R,). Default: 1.
+        avg_factor: Divisor of the sum. Default: the number of rows.
 
     Returns:
-        A scalar; 0 for no rows.
+        A scalar; 0 if there are no rows.
     """
     if weight is not None:
         rows = rows * weight
@@ -24,10 +24,10 @@ def reduced(rows: Tensor, weight: Tensor | None, avg_factor: Tensor | float | No
 
 
 def check_loss_weight(loss_weight: float) -> None:
-    """Refuse a negative weight of a loss.
+    """Check that the weight of a loss is not negative.
 
     Raises:
-        W2SError: It is negative or NaN.
+        W2SError: ``loss_weight`` is negative or NaN.
     """
     if not loss_weight >= 0:
         raise W2SError(f'loss_weight is {loss_weight}; expected a number of at least 0.')

@@ -1,4 +1,4 @@
-"""Mean squared distance between two predictions."""
+"""Mean squared error between two predictions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .reduction import check_loss_weight, reduced
 
 @MODELS.register_module()
 class SquaredErrorDistillLoss(nn.Module):
-    r"""Mean squared distance between the predictions of student ``s`` and teacher ``t``.
+    r"""Mean squared error between the predictions of student ``s`` and teacher ``t``.
 
     .. math:: L = \frac{1}{n} \sum_r w_r\, \mathrm{mean}\,(s_r - t_r)^2
 
-    The generation term of arXiv 2604.15451, section 3, with the mean over an image's elements.
+    The generation term of arXiv 2604.15451, section 3. The mean is over the elements of an image.
 
     Args:
-        loss_weight: Factor on the result, at least 0.
+        loss_weight: Factor on the loss, at least 0.
 
     Raises:
         W2SError: ``loss_weight`` is negative.
@@ -37,16 +37,16 @@ class SquaredErrorDistillLoss(nn.Module):
         weight: Tensor | None = None,
         avg_factor: Tensor | float | None = None,
     ) -> Tensor:
-        """Weighted sum over rows, divided by ``avg_factor``.
+        """Compute the weighted sum over rows, divided by ``avg_factor``.
 
         Args:
-            pred: The student's, shape (R, ...).
-            target: The teacher's, of the same shape; takes no gradient.
-            weight: Weight of each row, shape (R,); 1 if None.
-            avg_factor: ``n``; the number of rows if None.
+            pred: Student predictions, shape (R, ...).
+            target: Teacher predictions, of the same shape; receives no gradient.
+            weight: Weight of each row, shape (R,). Default: 1.
+            avg_factor: Divisor ``n``. Default: the number of rows.
 
         Returns:
-            A scalar; 0 for no rows.
+            A scalar; 0 if there are no rows.
         """
-        distance = (full_precision(pred) - full_precision(target.detach())) ** 2
-        return self.loss_weight * reduced(distance.flatten(1).mean(1), weight, avg_factor)
+        error = (full_precision(pred) - full_precision(target.detach())) ** 2
+        return self.loss_weight * reduced(error.flatten(1).mean(1), weight, avg_factor)

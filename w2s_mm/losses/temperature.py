@@ -1,4 +1,4 @@
-"""Temperature, the same for every loss between logits."""
+"""Temperature scaling for any loss between logits."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from w2s_mm.utils.precision import full_precision
 def tempered(
     loss: Callable[..., Tensor], pred: Tensor, target: Tensor, temperature: float, **kwargs: Any
 ) -> Tensor:
-    r"""A loss between logits at temperature ``T``: :math:`T^2\,\ell(s / T, t / T)`.
+    r"""Compute a loss between logits at temperature ``T``: :math:`T^2\,\ell(s / T, t / T)`.
 
-    Equation (2) of arXiv 2604.15451. The factor keeps the size of the gradient, which the division
-    by ``T`` shrinks twice (arXiv 1503.02531, section 2).
+    Equation (2) of arXiv 2604.15451. The factor :math:`T^2` keeps the scale of the gradients, which
+    dividing both logits by ``T`` reduces (arXiv 1503.02531, section 2).
 
     Args:
-        loss: A loss of this package, or any with its arguments.
+        loss: A loss of this package, or any other with the same arguments.
         pred: Student logits, shape (R, C).
-        target: Teacher logits, shape (R, C); takes no gradient.
+        target: Teacher logits, shape (R, C); receives no gradient.
         temperature: ``T(u)``, above 0.
         **kwargs: Passed on to the loss: ``weight``, ``avg_factor``, ``labels``.
     """
