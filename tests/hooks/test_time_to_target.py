@@ -96,8 +96,7 @@ def test_training_clock_excludes_validation_and_the_wall_clock_does_not(tmp_path
     config = make_config(tmp_path, None, epochs=2)
     scripted(config, [0.1, 0.2], train=0.01, val=0.1)  # 8 iterations, 2 x 3 validation batches
     last = report(tmp_path)['history'][-1]
-    assert 0.08 <= last['train_seconds'] < 0.3
-    assert last['wall_seconds'] >= last['train_seconds'] + 0.6
+    assert 0.08 <= last['train_seconds'] <= last['wall_seconds'] - 0.6
 
 
 def test_clocks_and_history_go_on_after_a_resume(tmp_path):

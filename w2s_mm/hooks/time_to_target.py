@@ -128,7 +128,7 @@ class TimeToTargetHook(Hook):
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Record the metric and write the file."""
-        if not self._training:  # a standalone validation
+        if not self._training:  # ignore a standalone validation
             return
         self.history.append(
             {
