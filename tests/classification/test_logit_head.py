@@ -194,7 +194,7 @@ def test_a_detector_is_refused_as_a_teacher(make_student, build):
     from torch import nn
 
     student = make_student()
-    with pytest.raises(W2SError, match='no image classifier'):
+    with pytest.raises(W2SError, match='not an image classifier'):
         student.distill_heads[0].check(student, nn.Linear(1, 1))
 
 
@@ -202,7 +202,7 @@ def test_another_number_of_classes_is_refused_before_training(
     classifier, save_teacher, make_student
 ):
     student = make_student(teacher=save_teacher(classifier({'head.num_classes': 7})))
-    with pytest.raises(W2SError, match=r'number of classes .*: teacher 7, student 5'):
+    with pytest.raises(W2SError, match=r'number of classes: teacher 7, student 5'):
         student.prepare_teacher()
 
 

@@ -148,7 +148,7 @@ NORM = dict(type='GN', num_groups=4)
 REFUSED = {
     'VFNetHead': (
         dict(**SMALL, regress_ranges=((-1, 24), (24, 1e8)), norm_cfg=NORM),
-        'other outputs in training than in evaluation',
+        'outputs in training and in evaluation differ',
     ),
     'TOODHead': (
         dict(
@@ -163,7 +163,7 @@ REFUSED = {
     ),
     'FoveaHead': (
         dict(**SMALL, base_edge_list=(16, 32), scale_ranges=((8, 32), (16, 64))),
-        'not known here',
+        'box encoding of .* is unknown',
     ),
     'AutoAssignHead': (
         dict(
@@ -172,7 +172,7 @@ REFUSED = {
             norm_cfg=NORM,
             loss_bbox=dict(type='GIoULoss', loss_weight=5.0),
         ),
-        'not known here',
+        'box encoding of .* is unknown',
     ),
     'RepPointsHead': (
         dict(
@@ -183,7 +183,7 @@ REFUSED = {
             stacked_convs=1,
             point_strides=[8, 16],
         ),
-        'not known here',
+        'box encoding of .* is unknown',
     ),
 }
 
@@ -195,7 +195,7 @@ def test_heads_whose_outputs_mean_something_else_are_refused_with_the_reason(bui
     with pytest.raises(W2SError, match=reason) as refused:
         check_dense(head, head, 'encoded', ['student', 'teacher'])
     assert kind in str(refused.value)
-    if reason == 'not known here':
+    if 'unknown' in reason:
         assert 'model.distill_head.loss_bbox=None' in str(refused.value)
 
 

@@ -215,7 +215,7 @@ def refusal(make_student, make_teacher, teacher, student=None):
         ({'bbox_head.num_classes': 5}, ['number of classes', 'teacher 5', 'student 3']),
         (
             {'bbox_head.anchor_generator.ratios': [0.5, 1.0, 2.0]},
-            ['priors a place', 'teacher [3, 3]', 'student [2, 2]'],
+            ['priors per location', 'teacher [3, 3]', 'student [2, 2]'],
         ),
         (
             {'bbox_head.anchor_generator.ratios': [1.0, 2.0]},

@@ -141,7 +141,7 @@ def test_roi_head_that_needs_more_than_rois_is_refused(make_rcnn_student, monkey
         ),
         (
             {'rpn_head.anchor_generator.ratios': [0.5, 1.0, 2.0]},
-            ['priors a place', 'teacher [3, 3]', 'student [2, 2]'],
+            ['priors per location', 'teacher [3, 3]', 'student [2, 2]'],
         ),
         (
             {'rpn_head.loss_cls.use_sigmoid': False},

@@ -39,16 +39,16 @@ FIT = {
     ),
 }
 UNFIT = {
-    'vfnet/vfnet_r50_fpn_1x_coco.py': ('DenseDistillHead', 'in training than in evaluation'),
+    'vfnet/vfnet_r50_fpn_1x_coco.py': ('DenseDistillHead', 'in training and in evaluation differ'),
     'tood/tood_r50_fpn_1x_coco.py': ('DenseDistillHead', 'class probabilities'),
-    'foveabox/fovea_r50_fpn_4xb4-1x_coco.py': ('DenseDistillHead', 'not known here'),
-    'autoassign/autoassign_r50-caffe_fpn_1x_coco.py': ('DenseDistillHead', 'not known here'),
+    'foveabox/fovea_r50_fpn_4xb4-1x_coco.py': ('DenseDistillHead', 'is unknown'),
+    'autoassign/autoassign_r50-caffe_fpn_1x_coco.py': ('DenseDistillHead', 'is unknown'),
     'ssd/ssd300_coco.py': ('DenseDistillHead', 'softmax'),
     'yolox/yolox_s_8xb8-300e_coco.py': ('DenseDistillHead', 'no dense head'),
     'yolo/yolov3_d53_8xb8-320-273e_coco.py': ('DenseDistillHead', 'no dense head'),
     'detr/detr_r50_8xb2-150e_coco.py': ('DenseDistillHead', 'no dense head'),
     'centernet/centernet_r18_8xb16-crop512-140e_coco.py': ('DenseDistillHead', 'no dense head'),
-    'sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py': ('RoIDistillHead', 'more than features and RoIs'),
+    'sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py': ('RoIDistillHead', 'other inputs than'),
     'sabl/sabl-faster-rcnn_r50_fpn_1x_coco.py': ('RoIDistillHead', 'no box deltas'),
     'fast_rcnn/fast-rcnn_r50_fpn_1x_coco.py': ('RoIDistillHead', 'has no rpn_head'),
 }

@@ -193,7 +193,7 @@ def test_an_argument_out_of_range_is_named(changes, message):
 def test_a_network_with_other_outputs_is_refused():
     unet = MODELS.build(UNET)
     unet.register_to_config(out_channels=3)
-    with pytest.raises(W2SError, match=r'takes 1 channels and answers with 3; expected 1 .* or 2'):
+    with pytest.raises(W2SError, match=r'takes 1 channels and outputs 3; expected 1 .* or 2'):
         DDPM(unet)
 
 

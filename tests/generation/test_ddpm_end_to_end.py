@@ -151,7 +151,7 @@ def test_a_sample_that_is_not_a_number_ends_the_run_and_the_checkpoints_stay_who
 
     with monkeypatch.context() as broken:
         broken.setattr(DDPM, 'sample', diverged)
-        with pytest.raises(W2SError, match='40 of 40 samples hold NaN'):
+        with pytest.raises(W2SError, match='40 of 40 samples contain NaN'):
             run('ddpm_baseline', tmp_path / 'run')
     assert not (tmp_path / 'run/iter_6.pth').exists()
     assert same(run('ddpm_baseline', tmp_path / 'run', resume=True), whole)
@@ -180,9 +180,9 @@ def test_a_students_averaged_weights_are_exported(run, teacher, tmp_path):
 @pytest.mark.parametrize(
     ('option', 'match'),
     [
-        ('model.noise_schedule=linear', 'noise schedule of teacher and student differ'),
+        ('model.noise_schedule=linear', 'differ in their noise schedule'),
         ('model.steps=500', r"teacher \('cosine', 1000\), student \('cosine', 500\)"),
-        ('model.unet.image_size=16', 'shape of the images'),
+        ('model.unet.image_size=16', 'image shape'),
         ('val_dataloader.dataset.count=20', 'needs at least 33'),
         ('val_evaluator.features.checkpoint=no/such.pth', r'tools/train\.py .*fid_classifier'),
         ('model.teacher.checkpoint=no/such.pth', 'Train the teacher first'),

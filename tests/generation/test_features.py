@@ -65,7 +65,7 @@ def test_a_grey_image_has_the_features_of_the_same_in_colour(classifier):
     ('changes', 'message'),
     [
         ({'name': ''}, 'features.name is empty'),
-        ({'checkpoint': 'no/such.pth'}, r'FID-tiny .* not there: no/such.pth.* Type: make it'),
+        ({'checkpoint': 'no/such.pth'}, r'FID-tiny .* not exist: no/such.pth.* Type: make it'),
         ({'config': 'no/such.py'}, 'features.config not found: no/such.py'),
         (
             {'config': dict(type='ImgDataPreprocessor')},
@@ -83,7 +83,7 @@ def test_absent_inception_weights_are_told_with_address_place_and_what_runs_with
     with pytest.raises(W2SError) as refused:
         InceptionFeatures(weights='nowhere/weights.pth')
     message = str(refused.value)
-    assert 'not there: nowhere/weights.pth' in message
+    assert 'not exist: nowhere/weights.pth' in message
     assert features.INCEPTION_FILE in message and 'github.com/toshas/torch-fidelity' in message
     assert 'ClassifierFeatures' in message and 'configs/digits/ddpm_baseline.py' in message
 

@@ -43,7 +43,7 @@ def work(rank: int, folder: Path, model) -> None:
     (folder / f'value{rank}').write_text(json.dumps([value, len(share)]))
     if rank == 1:
         model.unet.conv_out.bias.data[0] = float('nan')
-    with pytest.raises(W2SError, match='15 of 31 samples hold NaN'):  # both, or one would wait
+    with pytest.raises(W2SError, match='15 of 31 samples contain NaN'):  # both, or one would wait
         evaluate(metric, model, share)
     distributed.barrier()
     distributed.destroy_process_group()

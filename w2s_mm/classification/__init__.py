@@ -1,4 +1,4 @@
-"""Classification: student, distill head, torchvision teachers, and CIFAR backbones."""
+"""Classification: student, distill head, torchvision teachers and CIFAR backbones."""
 
 from .backbones import CIFARDenseNet, CIFARMobileNetV2
 from .classifiers import TorchvisionClassifier, W2SImageClassifier

@@ -30,15 +30,15 @@ class LogitDistillHead(DistillHead):
         L_\mathrm{distill} = T^2\, \ell(s / T, t / T)
 
     for student logits ``s`` and teacher logits ``t`` of the same N images: those that reached the
-    student's ``loss``, which Mixup, CutMix and the like have already mixed.
+    student's ``loss``, after Mixup, CutMix and the like.
 
-    The student is an MMPretrain ``ImageClassifier`` with one softmax over its classes; how its own
-    loss uses the labels (one-hot, smoothed, mixed) is not touched. The teacher may also be
-    MMPretrain's ``TimmClassifier`` or a :class:`TorchvisionClassifier`.
+    The student is an MMPretrain ``ImageClassifier`` with one softmax over its classes. Its own loss
+    uses the labels (one-hot, smoothed, mixed) as before. The teacher may also be MMPretrain's
+    ``TimmClassifier`` or a :class:`TorchvisionClassifier`.
 
     Args:
         loss: Config of the loss, by default a :class:`~w2s_mm.losses.KLDistillLoss` (equation (3)).
-            A loss whose ``forward`` takes ``labels`` is given those that the student's loss saw:
+            A loss whose ``forward`` takes ``labels`` receives those of the student's own loss:
             class indices of shape (N,), or probabilities of shape (N, C) where images are mixed.
         **kwargs: ``weight``, ``schedule`` and ``temperature`` of
             :class:`~w2s_mm.core.distill_head.DistillHead`.
@@ -50,14 +50,14 @@ class LogitDistillHead(DistillHead):
         self._takes_labels = takes_labels(self.loss_cls)
 
     def taps(self, student: nn.Module) -> tuple[str, ...]:
-        """The head, which gives the logits, and its loss where labels are asked for."""
+        """The head, whose output is the logits, and its loss if labels are needed."""
         return ('head', _LOSS) if self._takes_labels else ('head',)
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
-        """Refuse a model without softmax logits, and a teacher of another number of classes.
+        """Check that both models output softmax logits of the same number of classes.
 
         Raises:
-            W2SError: They do not fit; the message gives both sides.
+            W2SError: They do not; the message shows both sides.
         """
         for model, whose in ((student, 'student'), (teacher, 'teacher')):
             problem = _why_no_logits(model)
@@ -65,16 +65,16 @@ class LogitDistillHead(DistillHead):
                 raise W2SError(
                     f'The {whose} {type(model).__name__} has no class logits to compare: '
                     f'{problem}. Expected an image classifier with one softmax over its classes, '
-                    f'such as LinearClsHead gives.'
+                    f'for example with a LinearClsHead.'
                 )
         ours, theirs = (number_of_classes(model) for model in (student, teacher))
         if ours is not None and theirs is not None and ours != theirs:
             raise _other_classes(theirs, ours)
         if self._takes_labels and not hasattr(getattr(student, 'head', None), 'loss_module'):
             raise W2SError(
-                f'{type(self.loss_cls).__name__} asks for labels, and the head of the student '
-                f'{type(student).__name__} has no loss_module that they could be taken from. '
-                f'Choose a loss without labels, or a head such as LinearClsHead.'
+                f'{type(self.loss_cls).__name__} needs labels, and the head of the student '
+                f'{type(student).__name__} has no loss_module to take them from. Choose a loss '
+                f'without labels, or a head such as LinearClsHead.'
             )
 
     def ask(
@@ -86,17 +86,17 @@ class LogitDistillHead(DistillHead):
         tape: Tape,
     ) -> Tensor:
         """The teacher's logits (N, C) of the same images."""
-        # No samples: they would say where padding begins. A batch of a classifier has none, and
-        # transforms that MMPretrain borrows from torchvision leave a stale img_shape behind.
+        # No samples: they locate padding, which a classifier's batch has not, and MMPretrain's
+        # wrapped torchvision transforms leave a wrong img_shape in them.
         return teacher.answer(student, inputs, None)[0]
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
     ) -> dict[str, Tensor]:
-        """Term ``kl``, a scalar; it is called so whatever the loss is.
+        """Term ``kl``, a scalar; it has this name whatever the loss is.
 
         Raises:
-            W2SError: The logits of the two are not of the same shape (N, C).
+            W2SError: The logits of the two models differ in shape.
         """
         logits = tape.last('head').output
         if logits.shape != answer.shape:
@@ -110,29 +110,29 @@ class LogitDistillHead(DistillHead):
 
 
 class LogitProbe:
-    """What a diagnosis reads of a classifier; see :class:`~w2s_mm.core.probe.Probe`."""
+    """What a diagnosis reads from a classifier; see :class:`~w2s_mm.core.probe.Probe`."""
 
     def taps(self, model: nn.Module) -> tuple[str, ...]:
-        """Whatever gives the logits, and the last linear layer."""
+        """The module that outputs the logits, and the last linear layer."""
         return _logit_tap(model), _feature_tap(model)
 
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
-        """Of the class probabilities, one number an image, shape (N,)."""
+        """Entropy of the class probabilities of each image, shape (N,)."""
         output = tape.last(_logit_tap(model)).output
         logits = getattr(output, 'logits', output)  # Hugging Face wraps them
         return entr(full_precision(logits).softmax(-1)).sum(-1)
 
     def divergence(self, student: nn.Module, tape: Tape, answer: Tensor) -> Tensor:
-        """Of the class probabilities, one number an image, shape (N,)."""
+        """KL of the class probabilities of each image, shape (N,)."""
         return softmax_kl(tape.last('head').output, answer, reverse=True)
 
     def features(self, model: nn.Module, tape: Tape) -> Tensor:
-        """What goes into the last linear layer, shape (N, K)."""
+        """Input of the last linear layer, shape (N, K)."""
         return full_precision(tape.last(_feature_tap(model)).args[0])
 
 
 def _logit_tap(model: nn.Module) -> str:
-    """Whatever gives the logits: the head, or for a wrapper the model inside."""
+    """The module that outputs the logits: the head, or the model inside a wrapper."""
     return 'head' if isinstance(model, ImageClassifier) else 'model'
 
 
@@ -142,14 +142,14 @@ def _feature_tap(model: nn.Module) -> str:
     layers = [name for name in layers if not name.startswith(_LOSS)]
     if not layers:
         raise W2SError(
-            f'{type(model).__name__} has no linear layer whose input could be taken as its '
+            f'{type(model).__name__} has no linear layer. Expected one whose input can be used as '
             f'features.'
         )
     return layers[-1]
 
 
 def number_of_classes(model: Any) -> int | None:
-    """As its head, or a wrapper's inner model, says; None if neither does."""
+    """Number of classes of the head or of the model inside a wrapper; None if neither has it."""
     for place in (getattr(model, 'head', None), getattr(model, 'model', None)):
         for name in ('num_classes', 'num_labels'):  # MMPretrain and timm; Hugging Face
             if isinstance(getattr(place, name, None), int):
@@ -158,21 +158,21 @@ def number_of_classes(model: Any) -> int | None:
 
 
 def _why_no_logits(model: Any) -> str | None:
-    """What keeps a model's output from being logits of one softmax, None if nothing does."""
+    """Why a model's output is not the logits of one softmax, None if it is."""
     if not isinstance(model, ImageClassifier):
-        return None if hasattr(model, 'model') else 'it is no image classifier of MMPretrain'
+        return None if hasattr(model, 'model') else 'it is not an image classifier of MMPretrain'
     head = model.head
     if head is None:
         return 'it has no head'
     name = type(head).__name__
     if isinstance(head, ArcFaceClsHead):
-        return f'{name} changes those of the labels while it trains'
+        return f'{name} changes the logits of the labels in training'
     if not isinstance(head, ClsHead) or any(
         getattr(type(head), method) is not getattr(ClsHead, method)
         for method in ('predict', '_get_predictions')
     ):
         return f'{name} does not predict by a softmax over its output'
-    loss = getattr(head.loss_module, 'ce', head.loss_module)  # LabelSmoothLoss holds another
+    loss = getattr(head.loss_module, 'ce', head.loss_module)  # LabelSmoothLoss wraps a loss
     if getattr(loss, 'use_sigmoid', False):
         return f'{name} is trained with a sigmoid for each class (loss.use_sigmoid)'
     return None
@@ -180,6 +180,6 @@ def _why_no_logits(model: Any) -> str | None:
 
 def _other_classes(theirs: Any, ours: Any) -> W2SError:
     return W2SError(
-        f'The number of classes of teacher and student differ: teacher {theirs}, student {ours}. '
+        f'Teacher and student differ in their number of classes: teacher {theirs}, student {ours}. '
         f'Choose a teacher trained on the same classes.'
     )

@@ -1,4 +1,4 @@
-"""How a detection head writes its boxes, brought into a form that two heads share."""
+"""Box encodings of dense heads, and how one is converted to another."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from w2s_mm.utils.errors import W2SError
 class BoxCode:
     """Boxes of one dense head: raw rows -> four encoded numbers -> corners in pixels.
 
-    This one reads the deltas of a box coder, as anchor heads write them. Other heads have
-    subclasses, which :func:`box_code` finds.
+    This class handles the deltas of a box coder, the output of anchor heads. Other heads have
+    subclasses; :func:`box_code` chooses one.
 
     Args:
         head: The dense head.
     """
 
-    channels = 4  # of a raw row
+    channels = 4  # per raw row
 
     def __init__(self, head: Any) -> None:
         self.head = head
@@ -32,7 +32,7 @@ class BoxCode:
         """Raw rows (R, channels) as four numbers (R, 4) of a scale near 1.
 
         Args:
-            rows: What the head gave.
+            rows: Output of the head.
             strides: Strides of the rows' levels in pixels, shape (R, 1).
         """
         return rows
@@ -42,17 +42,17 @@ class BoxCode:
 
         Args:
             priors: Anchors (R, 4) or points (R, 2) in pixels.
-            encoded: What :meth:`encoded` gave.
+            encoded: Output of :meth:`encoded`.
             strides: Strides of the rows' levels in pixels, shape (R, 1).
         """
         return self.coder.decode(priors, encoded)
 
     def compares_with(self, other: BoxCode) -> bool:
-        """Whether :meth:`converted` can bring the encoded numbers of ``other`` to this code."""
+        """Whether :meth:`converted` can convert the encoded numbers of ``other`` to this code."""
         return type(self) is type(other) and comparable(self.coder, other.coder)
 
     def converted(self, encoded: Tensor, other: BoxCode) -> Tensor:
-        """The encoded numbers (R, 4) of ``other`` as this code writes them."""
+        """Convert the encoded numbers (R, 4) of ``other`` to this code."""
         return rescaled(encoded, other.coder, self.coder)
 
 
@@ -61,7 +61,7 @@ class DistanceCode(BoxCode):
 
     def encoded(self, rows: Tensor, strides: Tensor) -> Tensor:
         """Distances in strides."""
-        # FCOS with normalised boxes gives strides in training and pixels in evaluation.
+        # FCOS with normalised boxes outputs strides in training and pixels in evaluation.
         in_strides = getattr(self.head, 'norm_on_bbox', False) and self.head.training
         return rows if in_strides else rows / strides
 
@@ -71,7 +71,7 @@ class DistanceCode(BoxCode):
 
 
 class DistanceDistributionCode(BoxCode):
-    """GFL (arXiv 2006.04388): distributions over distances, of which the mean is compared."""
+    """GFL (arXiv 2006.04388): distributions over distances, of which the means are compared."""
 
     def __init__(self, head: Any) -> None:
         super().__init__(head)
@@ -88,21 +88,21 @@ class DistanceDistributionCode(BoxCode):
 
 @singledispatch
 def box_code(head: Any) -> BoxCode:
-    """How a dense head writes its boxes; chosen by the head's class.
+    """Box encoding of a dense head, chosen by the head's class.
 
-    A head of your own is added from the module that defines it::
+    To support a head of your own, register a function in the module that defines the head::
 
         @box_code.register
         def _(head: MyHead) -> BoxCode:
             return MyCode(head)
 
     Raises:
-        W2SError: Not in a way that is known.
+        W2SError: The head's box encoding is unknown.
     """
     raise W2SError(
-        f'{type(head).__name__} writes its boxes in a way that is not known here. Expected an '
-        f'anchor head with box deltas, the head of FCOS, GFL or RTMDet, or one registered with '
-        f'w2s_mm.detection.box_code. To leave boxes out: model.distill_head.loss_bbox=None.'
+        f'The box encoding of {type(head).__name__} is unknown. Expected an anchor head with box '
+        f'deltas, the head of FCOS, GFL or RTMDet, or a head registered with '
+        f'w2s_mm.detection.box_code. To distill classes only: model.distill_head.loss_bbox=None.'
     )
 
 
@@ -111,7 +111,7 @@ _unknown = box_code.dispatch(object)
 
 @box_code.register
 def _(head: AnchorHead) -> BoxCode:
-    # Distances mean other things to other heads.
+    # Other heads define distances in other ways.
     return _unknown(head) if isinstance(head.bbox_coder, DistancePointBBoxCoder) else BoxCode(head)
 
 
@@ -128,7 +128,7 @@ def _(head: RTMDetHead) -> BoxCode:
 
 @box_code.register
 def _(head: FCOSHead) -> BoxCode:
-    # Whether a subclass still means what FCOS means shows in who computes the output.
+    # A subclass that overrides forward_single may output something else.
     same_output = type(head).forward_single is FCOSHead.forward_single
     if same_output and isinstance(head.bbox_coder, DistancePointBBoxCoder):
         return DistanceCode(head)
@@ -136,7 +136,7 @@ def _(head: FCOSHead) -> BoxCode:
 
 
 def comparable(ours: Any, theirs: Any) -> bool:
-    """Whether two box coders' codes lie on scales that :func:`rescaled` can bring together."""
+    """Whether :func:`rescaled` can convert between the codes of two box coders."""
     if type(ours) is not type(theirs):
         return False
     return isinstance(ours, (DeltaXYWHBBoxCoder, DistancePointBBoxCoder)) or (
@@ -145,9 +145,9 @@ def comparable(ours: Any, theirs: Any) -> bool:
 
 
 def rescaled(deltas: Tensor, theirs: Any, ours: Any) -> Tensor:
-    """Deltas (R, 4) of coder ``theirs`` as coder ``ours`` would write them.
+    """Convert deltas (R, 4) of coder ``theirs`` to those of coder ``ours``.
 
-    Both normalise the same four numbers, ``(x - mean) / std``, perhaps by other means and stds.
+    Both normalise the same four numbers, ``(x - mean) / std``; means and stds may differ.
     """
     if not isinstance(ours, DeltaXYWHBBoxCoder) or (
         tuple(ours.means) == tuple(theirs.means) and tuple(ours.stds) == tuple(theirs.stds)
@@ -158,5 +158,5 @@ def rescaled(deltas: Tensor, theirs: Any, ours: Any) -> Tensor:
 
 
 def described(coder: Any) -> str:
-    """A box coder as an error names it."""
+    """Description of a box coder for an error message."""
     return f'{type(coder).__name__} {vars(coder)}'

@@ -24,10 +24,10 @@ _OF_CORNERS = (IoULoss, BoundedIoULoss, GIoULoss, DIoULoss, CIoULoss, EIoULoss, 
 
 
 def check_selection(score_thr: float, box_form: str, loss_bbox: nn.Module | None) -> None:
-    """Refuse a threshold or a form of boxes that is out of its range.
+    """Check the score threshold, the form of the boxes and the box loss.
 
     Raises:
-        W2SError: ``score_thr`` or ``box_form`` is, or the loss needs another form.
+        W2SError: ``score_thr`` or ``box_form`` is out of range, or the loss needs another form.
     """
     if not 0 < score_thr < 1:
         raise W2SError(f'distill_head.score_thr is {score_thr}; expected a number between 0 and 1.')
@@ -50,28 +50,28 @@ def box_term(
     weight: Tensor,
     avg_factor: Tensor,
 ) -> Tensor:
-    r"""Box alignment, weighted by how confident the teacher is.
+    r"""Box alignment, weighted by the teacher's confidence.
 
     .. math:: L = \frac{1}{n} \sum_r w_r\, \ell(b^s_r, b^t_r), \quad w_r = \max_c \sigma(t_{rc})
 
     The paper aligns box regression with weight beta = 1, the ``loss_weight`` of ``loss``
-    (arXiv 2604.15451, sections 3 and 4.1), and leaves the form open.
+    (arXiv 2604.15451, sections 3 and 4.1), and does not specify the form.
 
     Args:
         loss: A box loss of MMDetection, such as ``L1Loss`` (on encoded numbers) or ``GIoULoss`` (on
             corners).
-        form: What the boxes are given as.
-        student: Boxes, shape (R, 4).
-        teacher: Boxes, shape (R, 4); they take no gradient.
+        form: Form of the boxes.
+        student: Boxes of the student, shape (R, 4).
+        teacher: Boxes of the teacher, shape (R, 4), without gradient.
         weight: ``w``, shape (R,).
         avg_factor: ``n``, a scalar.
 
     Returns:
-        A scalar; 0 for no rows.
+        A scalar; 0 if there are no rows.
     """
     if form == 'corners':
-        # Distances may be negative (RTMDet without exp_on_reg): then there is no box to follow,
-        # and the student's has no size below zero.
+        # Distances may be negative (RTMDet without exp_on_reg). Such a teacher box is ignored, and
+        # the size of such a student box is 0.
         weight = weight * (teacher[:, 2:] > teacher[:, :2]).all(-1)
         student, teacher = (
             torch.cat([box[:, :2], torch.maximum(box[:, :2], box[:, 2:])], dim=1)

@@ -1,4 +1,4 @@
-"""Two dense heads compared, prior by prior: one-stage detectors and region proposals."""
+"""Comparison of two dense heads, prior by prior: one-stage detectors and region proposals."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .box_loss import BoxForm, box_term
 
 Levels = Sequence[Tensor]
 
-# Heads whose outputs mean something else than their class promises, and why.
+# Heads whose outputs are not what their base class suggests, and why.
 _UNFIT = {
-    VFNetHead: 'it gives other outputs in training than in evaluation',
-    TOODHead: 'it gives class probabilities and decoded boxes, not logits and deltas',
+    VFNetHead: 'its outputs in training and in evaluation differ',
+    TOODHead: 'it outputs class probabilities and decoded boxes, not logits and deltas',
 }
 _NEEDED = ('prior_generator', 'bbox_coder', 'num_classes', 'use_sigmoid_cls', 'cls_out_channels')
 
 
 class DenseAnswer(NamedTuple):
-    """A teacher's raw outputs, L levels of each, and the head that gave them.
+    """A teacher's raw outputs, L levels of each, and its head.
 
     Class scores are of shape (N, A*C, H, W), boxes of shape (N, A*K, H, W) with K = 4 or more.
     """
@@ -39,22 +39,22 @@ class DenseAnswer(NamedTuple):
 
 
 def check_dense(ours: Any, theirs: Any, box_form: BoxForm | None, names: Sequence[str]) -> None:
-    """Refuse heads whose classes, priors or boxes cannot be compared.
+    """Check that the classes, priors and boxes of two heads can be compared.
 
     Args:
         ours: The student's head, or None where the detector has none.
         theirs: The teacher's head, or None.
-        box_form: What boxes are compared as; None for no box term.
-        names: What to call student and teacher.
+        box_form: Form in which boxes are compared; None for no box term.
+        names: Names of student and teacher for error messages.
 
     Raises:
-        W2SError: They differ; the message gives both sides.
+        W2SError: They cannot; the message shows both sides.
     """
     for head, who in zip((theirs, ours), reversed(names), strict=True):
         lacks = [name for name in _NEEDED if not hasattr(head, name)]
         if lacks:
             raise W2SError(
-                f'{who} has no dense head that can be compared (it lacks {", ".join(lacks)}). '
+                f'{who} has no dense head that can be compared (missing: {", ".join(lacks)}). '
                 f'Expected heads with sigmoid class scores and priors for both teacher and student.'
             )
         for unfit, why in _UNFIT.items():
@@ -63,8 +63,8 @@ def check_dense(ours: Any, theirs: Any, box_form: BoxForm | None, names: Sequenc
     for what, found, expected in _facts(ours, theirs):
         if found != expected:
             raise W2SError(
-                f'The {what} of teacher and student differ: teacher {found}, student {expected}. '
-                f'Choose a teacher whose head agrees with the student.'
+                f'Teacher and student differ in their {what}: teacher {found}, student {expected}. '
+                f"Choose a teacher whose head matches the student's."
             )
     if not ours.use_sigmoid_cls:
         raise W2SError(
@@ -75,23 +75,23 @@ def check_dense(ours: Any, theirs: Any, box_form: BoxForm | None, names: Sequenc
         codes = box_code(ours), box_code(theirs)
         if box_form == 'encoded' and not codes[0].compares_with(codes[1]):
             raise W2SError(
-                f'The box coders of teacher and student differ: teacher '
+                f'Teacher and student differ in their box coders: teacher '
                 f'{described(theirs.bbox_coder)}, student {described(ours.bbox_coder)}. Choose a '
-                f'teacher whose head agrees with the student, or compare decoded boxes: '
+                f"teacher whose head matches the student's, or compare decoded boxes: "
                 f"model.distill_head.box_form='corners' with loss_bbox.type='mmdet.GIoULoss'."
             )
 
 
 def _facts(ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
-    """What has to agree, with the teacher's and the student's value; the plainest first."""
+    """What must be equal, with the teacher's and the student's value; the simplest first."""
     yield 'number of classes', theirs.num_classes, ours.num_classes
     yield 'sigmoid classification', theirs.use_sigmoid_cls, ours.use_sigmoid_cls
     generators = theirs.prior_generator, ours.prior_generator
     found, expected = ([tuple(s) for s in generator.strides] for generator in generators)
     yield 'strides', found, expected
     found, expected = (generator.num_base_priors for generator in generators)
-    yield 'priors a place', found, expected
-    # The first place of each level and one anchor of the next show base anchors, offset and order.
+    yield 'priors per location', found, expected
+    # The first location of each level and one anchor of the next show base anchors, offset, order.
     sizes = [(2, 2)] * len(ours.prior_generator.strides)
     grids = [generator.grid_priors(sizes, device='cpu') for generator in generators]
     for level, pair in enumerate(zip(*grids, strict=True)):
@@ -114,19 +114,19 @@ def compare_dense(
 
     Args:
         head: The student's head.
-        output: Its raw class scores and boxes, as :class:`DenseAnswer` has them.
-        answer: The teacher's.
+        output: Its raw class scores and boxes, as in :class:`DenseAnswer`.
+        answer: Those of the teacher.
         loss_cls: A loss between sigmoid logits.
         temperature: ``T(u)``.
-        score_thr: Teacher score, at T = 1, from which a prior takes part.
+        score_thr: Lowest teacher score, at T = 1, of a prior that takes part.
         loss_bbox: A box loss, or None for no box term.
-        box_form: What it is given.
+        box_form: Form of the boxes that it compares.
 
     Raises:
-        W2SError: The two heads gave maps of different shapes.
+        W2SError: The outputs of the two heads differ in shape.
     """
     scores, boxes = output
-    # Boxes may be written in other numbers of channels (GFL's distributions).
+    # Box maps may differ in their number of channels (GFL's distributions).
     if [m.shape for m in scores] != [m.shape for m in answer.scores]:
         raise W2SError(
             f'Head outputs differ in shape: teacher {[tuple(m.shape) for m in answer.scores]}, '
@@ -164,7 +164,7 @@ def best_score(logits: Tensor) -> Tensor:
 
 
 def count_over_ranks(chosen: Tensor) -> Tensor:
-    """How many are chosen, at least 1; the mean over ranks, as gradients are, a scalar."""
+    """Number of chosen rows, at least 1, averaged over ranks as gradients are; a scalar."""
     count = torch.tensor(float(len(chosen)), device=chosen.device)
     if get_world_size() > 1:
         all_reduce(count, 'mean')
@@ -178,7 +178,7 @@ def flatten(maps: Levels, channels: int) -> Tensor:
 
 
 def _priors_and_strides(head: Any, scores: Levels) -> tuple[Tensor, Tensor]:
-    """Of one image: anchors (R, 4) or points (R, 2), and strides (R, 1), in pixels."""
+    """Anchors (R, 4) or points (R, 2) of one image, and their strides (R, 1), in pixels."""
     generator = head.prior_generator
     levels = generator.grid_priors([m.shape[-2:] for m in scores], device=scores[0].device)
     strides = [
@@ -189,7 +189,7 @@ def _priors_and_strides(head: Any, scores: Levels) -> tuple[Tensor, Tensor]:
 
 
 def sigmoid_entropy(logits: Tensor) -> Tensor:
-    """Entropy in nats of C independent yes-or-no answers, summed over them: (R, C) to (R,)."""
+    """Entropy in nats of C independent binary predictions, summed: (R, C) to (R,)."""
     logits = full_precision(logits)
     return nn.functional.binary_cross_entropy_with_logits(
         logits, logits.sigmoid(), reduction='none'
@@ -197,7 +197,7 @@ def sigmoid_entropy(logits: Tensor) -> Tensor:
 
 
 def sigmoid_divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(student || teacher) in nats of C independent yes-or-no answers, summed: (R, C) to (R,)."""
+    """KL(student || teacher) in nats of C independent binary predictions, summed: to (R,)."""
     student, teacher = full_precision(student), full_precision(teacher)
     cross = nn.functional.binary_cross_entropy_with_logits(
         teacher, student.sigmoid(), reduction='none'

@@ -32,24 +32,24 @@ class DenseDistillHead(DistillHead):
     """Compares ``bbox_head`` outputs, prior by prior (arXiv 2604.15451, "Object Detection").
 
     ``L_distill = L_cls-distill + beta * L_box-distill`` over the priors where the teacher's best
-    class score reaches the threshold. Works for any MMDetection one-stage head whose forward gives
-    sigmoid class scores (N, A*C, H, W) per level and boxes in a form that
-    :func:`~w2s_mm.detection.box_codes.box_code` knows, and whose priors are the teacher's.
+    class score reaches the threshold. Works with any MMDetection one-stage head that outputs
+    sigmoid class scores (N, A*C, H, W) per level and boxes in an encoding that
+    :func:`~w2s_mm.detection.box_codes.box_code` supports, and that has the teacher's priors.
 
     Args:
         loss_cls: Config of a loss between sigmoid logits, by default a
             :class:`~w2s_mm.losses.FocalLogitDistillLoss`.
         loss_bbox: Config of a box loss of MMDetection, whose ``loss_weight`` is the paper's beta;
-            None leaves boxes out (beta = 0).
-        score_thr: Teacher score from which a prior takes part, in (0, 1); at T = 1, whatever T is.
-        box_form: What ``loss_bbox`` is given: the numbers that a head writes (``'encoded'``, for
-            ``mmdet.L1Loss``; needs comparable box coders), or boxes in pixels (``'corners'``, for
-            ``mmdet.GIoULoss``).
+            None for no box term (beta = 0).
+        score_thr: Lowest teacher score of a prior that takes part, in (0, 1); always at T = 1.
+        box_form: Form of the boxes that ``loss_bbox`` compares: the encoded output of the heads
+            (``'encoded'``, for ``mmdet.L1Loss``; needs comparable box coders), or boxes in pixels
+            (``'corners'``, for ``mmdet.GIoULoss``).
         **kwargs: ``weight``, ``schedule`` and ``temperature`` of
             :class:`~w2s_mm.core.distill_head.DistillHead`.
 
     Raises:
-        W2SError: An argument is out of its range, or ``loss_cls`` asks for labels.
+        W2SError: An argument is out of range, or ``loss_cls`` needs labels.
     """
 
     def __init__(
@@ -69,19 +69,19 @@ class DenseDistillHead(DistillHead):
         self.box_form: BoxForm = box_form
         if takes_labels(self.loss_cls):
             raise W2SError(
-                f'{type(self.loss_cls).__name__} asks for labels, and a dense head assigns them '
-                f'after its forward pass, level by level. Choose a loss without labels.'
+                f'{type(self.loss_cls).__name__} needs labels, and a dense head assigns them only '
+                f'after its forward pass. Choose a loss without labels.'
             )
 
     def taps(self, student: nn.Module) -> tuple[str, ...]:
-        """The head of the detector."""
+        """``bbox_head``."""
         return ('bbox_head',)
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
-        """Refuse heads whose classes, priors or box coders differ.
+        """Check that the two heads have the same classes and priors, and comparable box coders.
 
         Raises:
-            W2SError: They differ; the message gives both.
+            W2SError: They differ; the message shows both sides.
         """
         ours, theirs = (getattr(model, 'bbox_head', None) for model in (student, teacher))
         names = [f"{type(model).__name__}'s bbox_head" for model in (student, teacher)]
@@ -105,7 +105,7 @@ class DenseDistillHead(DistillHead):
         """Class term ``cls`` and box term ``bbox``, scalars.
 
         Raises:
-            W2SError: The two heads gave maps of different shapes.
+            W2SError: The outputs of the two heads differ in shape.
         """
         return compare_dense(
             student.bbox_head,
@@ -124,27 +124,27 @@ class DenseDistillHead(DistillHead):
 
 
 class DenseProbe:
-    """What a diagnosis reads of a one-stage detector; see :class:`~w2s_mm.core.probe.Probe`.
+    """What a diagnosis reads from a one-stage detector; see :class:`~w2s_mm.core.probe.Probe`.
 
     Args:
-        score_thr: Score from which a prior counts.
+        score_thr: Lowest score of a prior that counts.
     """
 
     def __init__(self, score_thr: float) -> None:
         self.score_thr = score_thr
 
     def taps(self, model: nn.Module) -> tuple[str, ...]:
-        """The head, and the backbone."""
+        """``bbox_head`` and ``backbone``."""
         return ('bbox_head', 'backbone')
 
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
-        """Of the class scores, at the priors where they reach the threshold, shape (R,)."""
+        """Entropy of the class scores at the priors that reach the threshold, shape (R,)."""
         head: Any = model.bbox_head
         logits = flatten(tape.last('bbox_head').output[0], head.cls_out_channels)
         return sigmoid_entropy(logits[best_score(logits) >= self.score_thr])
 
     def divergence(self, student: nn.Module, tape: Tape, answer: DenseAnswer) -> Tensor:
-        """Of the class scores, at the priors where the teacher's reach the threshold, (R,)."""
+        """KL of the class scores at the priors where the teacher reaches the threshold, (R,)."""
         channels = answer.head.cls_out_channels
         ours = flatten(tape.last('bbox_head').output[0], channels)
         theirs = flatten(answer.scores, channels)

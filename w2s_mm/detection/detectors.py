@@ -1,4 +1,4 @@
-"""Students: MMDetection's detectors with a teacher, two lines a family."""
+"""Students: MMDetection's detectors with a teacher, two lines per family."""
 
 from mmdet.models import (
     ATSS,
@@ -24,12 +24,12 @@ class W2SRetinaNet(WeakToStrong, RetinaNet):
 
 @MODELS.register_module()
 class W2SATSS(WeakToStrong, ATSS):
-    """ATSS student (arXiv 1912.02424) of a frozen one-stage teacher; centerness untouched."""
+    """ATSS student (arXiv 1912.02424) of a frozen one-stage teacher; no centerness term."""
 
 
 @MODELS.register_module()
 class W2SFCOS(WeakToStrong, FCOS):
-    """FCOS student (arXiv 1904.01355) of a frozen one-stage teacher; centerness untouched."""
+    """FCOS student (arXiv 1904.01355) of a frozen one-stage teacher; no centerness term."""
 
 
 @MODELS.register_module()
@@ -52,9 +52,9 @@ class W2SFasterRCNN(WeakToStrong, FasterRCNN):
 
 @MODELS.register_module()
 class W2SMaskRCNN(WeakToStrong, MaskRCNN):
-    """Mask R-CNN student (arXiv 1703.06870): boxes and classes distilled, masks untouched."""
+    """Mask R-CNN student (arXiv 1703.06870): classes and boxes are distilled, masks are not."""
 
 
 @MODELS.register_module()
 class W2SCascadeRCNN(WeakToStrong, CascadeRCNN):
-    """Cascade R-CNN student (arXiv 1712.00726), every stage distilled; masks untouched."""
+    """Cascade R-CNN student (arXiv 1712.00726): every stage is distilled, masks are not."""

@@ -34,7 +34,7 @@ class Stage(NamedTuple):
 
 
 class RoIOutput(NamedTuple):
-    """Class logits (R, C+1), the background last; deltas (R, 4) or (R, 4*C); who gave them."""
+    """Class logits (R, C+1), background last; deltas (R, 4) or (R, 4*C); the box head."""
 
     logits: Tensor
     deltas: Tensor
@@ -54,28 +54,28 @@ class RoIDistillHead(DistillHead):
 
     The student's outputs are those of its own forward pass; the teacher pools the same RoIs from
     its own features, at its own RoI size. ``L_distill`` is the temperature KL of the class logits
-    and beta times the distance of the boxes of the teacher's top foreground class, over the RoIs
-    where that class reaches the threshold. Each stage of a Cascade R-CNN counts as in its own
-    loss (``stage_loss_weights``); a teacher of one stage answers for all of them.
+    plus beta times the box loss for the teacher's top foreground class, over the RoIs where that
+    class reaches the threshold. Each stage of a Cascade R-CNN is weighted as in its own loss
+    (``stage_loss_weights``); a teacher with one stage is used for all of them.
 
     Args:
         loss_cls: Config of a loss between softmax logits, by default a
-            :class:`~w2s_mm.losses.KLDistillLoss`. A loss whose ``forward`` takes ``labels`` is
-            given the class indices (R,) that the student's own loss saw.
+            :class:`~w2s_mm.losses.KLDistillLoss`. A loss whose ``forward`` takes ``labels``
+            receives the class indices (R,) that the student's own loss received.
         loss_bbox: Config of a box loss of MMDetection, whose ``loss_weight`` is the paper's beta;
-            None leaves boxes out (beta = 0).
+            None for no box term (beta = 0).
         loss_rpn: Config of a loss between sigmoid logits, such as a
             :class:`~w2s_mm.losses.FocalLogitDistillLoss`, for the objectness of the region
-            proposals; None leaves the RPN out. Needs equal anchors.
-        score_thr: Teacher probability of a foreground class (or objectness) from which a RoI (or
-            prior) takes part, in (0, 1); at T = 1, whatever T is.
-        box_form: What ``loss_bbox`` is given: deltas (``'encoded'``, for ``mmdet.L1Loss``), or
-            boxes in pixels (``'corners'``, for ``mmdet.GIoULoss``).
+            proposals; None for no RPN term. Needs equal anchors.
+        score_thr: Lowest foreground probability (or objectness) of the teacher for a RoI (or
+            prior) to take part, in (0, 1); always at T = 1.
+        box_form: Form of the boxes that ``loss_bbox`` compares: deltas (``'encoded'``, for
+            ``mmdet.L1Loss``), or boxes in pixels (``'corners'``, for ``mmdet.GIoULoss``).
         **kwargs: ``weight``, ``schedule`` and ``temperature`` of
             :class:`~w2s_mm.core.distill_head.DistillHead`.
 
     Raises:
-        W2SError: An argument is out of its range, or ``loss_rpn`` asks for labels.
+        W2SError: An argument is out of range, or ``loss_rpn`` needs labels.
     """
 
     def __init__(
@@ -97,44 +97,44 @@ class RoIDistillHead(DistillHead):
         self._takes_labels = takes_labels(self.loss_cls)
         if self.loss_rpn is not None and takes_labels(self.loss_rpn):
             raise W2SError(
-                f'loss_rpn: {type(self.loss_rpn).__name__} asks for labels, and region proposals '
+                f'loss_rpn: {type(self.loss_rpn).__name__} needs labels, and region proposals '
                 f'have none when they are compared. Choose a loss without labels.'
             )
 
     def taps(self, student: nn.Module) -> tuple[str, ...]:
-        """RoI extractor and box head of each stage, its loss for labels, and the RPN."""
+        """RoI extractor and box head of each stage; its loss, for the labels; the RPN."""
         names = _stage_taps(student)
         if self._takes_labels:
             names += [_loss_tap(stage) for stage in _stages(student)]
         return (*names, 'rpn_head') if self.loss_rpn is not None else tuple(names)
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
-        """Refuse a teacher without RPN or RoI head, of other classes, stages or box coders.
+        """Check that both have an RPN and a RoI head, and the same classes, stages and box coders.
 
         Raises:
-            W2SError: They differ; the message gives both.
+            W2SError: They differ; the message shows both sides.
         """
         for model in (teacher, student):
             _check_two_stage(model, with_boxes=self.loss_bbox is not None)
         ours, theirs = (_heads(model) for model in (student, teacher))
         if len(theirs) not in (1, len(ours)):
             raise W2SError(
-                f'The stages of teacher and student differ: teacher {len(theirs)}, student '
-                f'{len(ours)}. Choose a teacher with one stage or with the same number.'
+                f'Teacher and student differ in their number of stages: teacher {len(theirs)}, '
+                f'student {len(ours)}. Choose a teacher with one stage or with the same number.'
             )
         for index, head in enumerate(ours):
             other = theirs[min(index, len(theirs) - 1)]
             if other.num_classes != head.num_classes:
                 raise W2SError(
-                    f'The number of classes of teacher and student differ: teacher '
+                    f'Teacher and student differ in their number of classes: teacher '
                     f'{other.num_classes}, student {head.num_classes}. Choose a teacher trained '
                     f'on the same classes.'
                 )
             if self.loss_bbox is not None and not comparable(head.bbox_coder, other.bbox_coder):
                 raise W2SError(
-                    f'The box coders of teacher and student differ: teacher '
+                    f'Teacher and student differ in their box coders: teacher '
                     f'{described(other.bbox_coder)}, student {described(head.bbox_coder)}. Choose '
-                    f"a teacher with the student's kind of box coder."
+                    f'a teacher with the same type of box coder.'
                 )
         if self.loss_rpn is not None:
             names = [f"{type(model).__name__}'s rpn_head" for model in (student, teacher)]
@@ -181,7 +181,7 @@ class RoIDistillHead(DistillHead):
                 theirs = answer.stages[index]
                 if self._takes_labels and len(rois):  # MMDetection computes no loss of no RoIs
                     labels = tape.last(_loss_tap(stage)).args[1]
-            else:  # zero, and the other ranks are still told how many RoIs this one had
+            else:  # zero RoIs; this rank still takes part in the count over ranks
                 ours = theirs = _nothing(head, answer.stages[0].logits)
                 rois = ours.logits.new_zeros(0, 5)
             if self._takes_labels and labels is None:
@@ -244,10 +244,10 @@ class RoIDistillHead(DistillHead):
 
 
 class RoIProbe:
-    """What a diagnosis reads of a two-stage detector; see :class:`~w2s_mm.core.probe.Probe`.
+    """What a diagnosis reads from a two-stage detector; see :class:`~w2s_mm.core.probe.Probe`.
 
     Args:
-        score_thr: Foreground probability from which a RoI counts.
+        score_thr: Lowest foreground probability of a RoI that counts.
     """
 
     def __init__(self, score_thr: float) -> None:
@@ -258,7 +258,7 @@ class RoIProbe:
         return (*_stage_taps(model), 'backbone')
 
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
-        """Of the class probabilities, at the RoIs where a foreground class is confident, (R,)."""
+        """Entropy of the class probabilities of the RoIs that reach the threshold, shape (R,)."""
         calls = [call for stage in _stages(model) for call in tape[stage.head][-1:]]
         if not calls:  # no proposals
             return torch.zeros(0)
@@ -266,7 +266,7 @@ class RoIProbe:
         return torch.special.entr(probabilities[self._confident(probabilities)]).sum(-1)
 
     def divergence(self, student: nn.Module, tape: Tape, answer: RoIAnswer) -> Tensor:
-        """Of the class probabilities of the RoIs where the teacher is confident, shape (R,)."""
+        """KL of the class probabilities of the RoIs where the teacher is confident, shape (R,)."""
         rows = []
         for stage, theirs in zip(_stages(student), answer.stages, strict=False):
             _, given = _last_pass(tape, stage)
@@ -283,11 +283,11 @@ class RoIProbe:
 
 
 def _last_pass(tape: Tape, stage: Stage) -> tuple[Tensor, Any]:
-    """RoIs of a stage, and what its head gave for them.
+    """RoIs of a stage, and the output of its head for them.
 
     A sampler may have run both before, on its candidates (OHEM), and a head may pool twice (Double
-    Head). A mask head that shares the extractor runs it after, on the RoIs that have an object; if
-    those are as many, they are the same.
+    Head). A mask head that shares the extractor runs it afterwards on the RoIs with an object; if
+    their number is the same, so are the RoIs.
     """
     output = tape.last(stage.head).output
     tape.last(stage.extractor)  # raises where nothing was recorded
@@ -313,7 +313,7 @@ def _stage_taps(model: Any) -> list[str]:
 
 
 def _loss_tap(stage: Stage) -> str:
-    """What is called with the labels of the student's own loss."""
+    """The module that is called with the labels of the student's own loss."""
     return f'{stage.head}.loss_cls'
 
 
@@ -326,7 +326,7 @@ def _stage_args(model: Any, index: int) -> tuple[int, ...]:
 
 
 def _of_class(side: RoIOutput, confident: Tensor, label: Tensor) -> Tensor:
-    """Deltas (R, 4) of one class a RoI, or of all classes alike where there is only one."""
+    """Deltas (R, 4) of one class per RoI, or the class-agnostic ones."""
     deltas = full_precision(side.deltas[confident])
     if side.head.reg_class_agnostic:
         return deltas
@@ -348,33 +348,35 @@ def _check_two_stage(model: Any, with_boxes: bool) -> None:
                 f'R-CNN) for both teacher and student.'
             )
     if not model.roi_head.with_bbox:
-        raise W2SError(f"{name}'s roi_head has no bbox_head, so there is nothing to compare.")
+        raise W2SError(
+            f"{name}'s roi_head has no bbox_head. Expected two-stage detectors with boxes for both "
+            f'teacher and student.'
+        )
     try:
         inspect.signature(model.roi_head._bbox_forward).bind(*_stage_args(model, 0), (), None)
     except (AttributeError, TypeError) as error:
         raise W2SError(
-            f"{name}'s {type(model.roi_head).__name__} needs more than features and RoIs to "
-            f'answer ({error}). Expected the RoI head of Faster, Mask or Cascade R-CNN.'
+            f"{name}'s {type(model.roi_head).__name__} needs other inputs than features and RoIs "
+            f'({error}). Expected the RoI head of Faster, Mask or Cascade R-CNN.'
         ) from error
     for stage, head in zip(_stages(model), _heads(model), strict=True):
         loss_cls = getattr(head, 'loss_cls', None)
         if getattr(loss_cls, 'use_sigmoid', False) or getattr(head, 'custom_activation', False):
             raise W2SError(
-                f"{name}'s {type(head).__name__} uses {type(loss_cls).__name__} with another "
-                f'activation than softmax. Expected softmax over classes and background.'
+                f"{name}'s {type(head).__name__} uses {type(loss_cls).__name__} with an activation "
+                f'other than softmax. Expected softmax over classes and background.'
             )
-        gives_boxes = getattr(head, 'with_reg', False)  # SABLHead lacks the name
+        gives_boxes = getattr(head, 'with_reg', False)  # SABLHead has no such attribute
         if with_boxes and not (gives_boxes and isinstance(head.bbox_coder, DeltaXYWHBBoxCoder)):
             raise W2SError(
-                f"{name}'s {type(head).__name__} gives no box deltas (DeltaXYWHBBoxCoder). Leave "
-                f'boxes alone with model.distill_head.loss_bbox=None.'
+                f"{name}'s {type(head).__name__} outputs no box deltas (DeltaXYWHBBoxCoder). To "
+                f'distill classes only: model.distill_head.loss_bbox=None.'
             )
         size = tuple(model.get_submodule(stage.extractor).roi_layers[0].output_size)
         wanted = to_2tuple(head.roi_feat_size)
         averages = getattr(head, 'with_avg_pool', False)
         if not (model.roi_head.with_shared_head or averages or size == wanted):
             raise W2SError(
-                f"{name}'s RoI extractor gives {size[0]} x {size[1]} and its bbox_head expects "
-                f'{wanted[0]} x {wanted[1]}: they do not fit each other. Use the config that the '
-                f'checkpoint was trained with.'
+                f"{name}'s RoI extractor outputs {size[0]} x {size[1]}, but its bbox_head expects "
+                f'{wanted[0]} x {wanted[1]}. Use the config that the checkpoint was trained with.'
             )

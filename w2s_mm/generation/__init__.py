@@ -1,4 +1,4 @@
-"""Image generation: improved-DDPM training in MMEngine, its student, and FID."""
+"""Image generation: improved DDPM in MMEngine, its student, and FID."""
 
 from .ddpm import DDPM, W2SDDPM
 from .diffusion import GaussianDiffusion

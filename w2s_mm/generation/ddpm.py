@@ -25,11 +25,12 @@ class DDPM(BaseModel):
     .. math:: L = L_\mathrm{simple} + 0.001\, L_\mathrm{vlb}
 
     Equation (16) of arXiv 2102.09672; the terms are those of
-    :meth:`~w2s_mm.generation.GaussianDiffusion.hybrid_terms`. A U-Net whose output has C channels
-    learns no variance, and then the first term is the loss (arXiv 2006.11239, equation (14)).
+    :meth:`~w2s_mm.generation.GaussianDiffusion.hybrid_terms`. With a U-Net whose output has C
+    channels no variance is learned, and the loss is the first term (arXiv 2006.11239, equation
+    (14)).
 
-    Images are expected on [-1, 1]; MMEngine's ``ImgDataPreprocessor`` with mean and std 127.5
-    brings 8-bit images there.
+    Images are expected on [-1, 1], which MMEngine's ``ImgDataPreprocessor`` with mean and std 127.5
+    makes of 8-bit images.
 
     Args:
         unet: Config of the network, such as ``dict(type='ImprovedDDPMUNet', channels=128,
@@ -38,13 +39,13 @@ class DDPM(BaseModel):
         steps: ``T``.
         vlb_weight: Weight of the variational bound, 0.001 in the paper.
         timestep_sampler: Config of :class:`~w2s_mm.generation.UniformTimesteps` (the default) or
-            :class:`~w2s_mm.generation.LossAwareTimesteps`, less its ``steps``.
+            :class:`~w2s_mm.generation.LossAwareTimesteps`, without ``steps``.
         sampling: Defaults for :meth:`sample`: ``method`` and ``steps``.
-        data_preprocessor: Config of MMEngine's.
-        init_cfg: MMEngine's.
+        data_preprocessor: As in MMEngine's ``BaseModel``.
+        init_cfg: As in MMEngine's ``BaseModel``.
 
     Raises:
-        W2SError: An argument is out of its range.
+        W2SError: An argument is out of range.
     """
 
     def __init__(
@@ -64,13 +65,13 @@ class DDPM(BaseModel):
         self.unet: Any = MODELS.build(unet) if isinstance(unet, dict) else unet
         size = self.unet.config.sample_size
         if size is None:
-            raise W2SError('The U-Net does not say the size of its images: set its sample_size.')
+            raise W2SError('The U-Net has no image size. Set its sample_size.')
         height, width = (size, size) if isinstance(size, int) else size
         self.image_shape = (self.unet.config.in_channels, height, width)
         channels, answered = self.image_shape[0], self.unet.config.out_channels
         if answered not in (channels, 2 * channels):
             raise W2SError(
-                f'The U-Net takes {channels} channels and answers with {answered}; expected '
+                f'The U-Net takes {channels} channels and outputs {answered}; expected '
                 f'{channels} (the noise) or {2 * channels} (noise and variance): '
                 f'unet.out_channels={2 * channels}.'
             )
@@ -89,13 +90,13 @@ class DDPM(BaseModel):
         mode: str = 'tensor',
         timesteps: Tensor | int = 0,
     ) -> Any:
-        """What MMEngine's loops call.
+        """Called by MMEngine's loops.
 
         Args:
             inputs: Images of shape (N, C, H, W) on [-1, 1]; N seeds in the mode ``'predict'``.
-            data_samples: Not looked at; generation has no labels.
+            data_samples: Ignored; generation has no labels.
             mode: ``'loss'``: see :meth:`loss`; ``'predict'``: see :meth:`predict`; ``'tensor'``:
-                ``inputs`` are noised images, and the answer is the network's.
+                ``inputs`` are noised images, and the output is the network's.
             timesteps: Steps of the noised images, shape (N,), in the mode ``'tensor'``.
 
         Raises:
@@ -110,21 +111,21 @@ class DDPM(BaseModel):
         raise W2SError(f"mode is {mode!r}; expected one of 'loss', 'predict', 'tensor'.")
 
     def loss(self, inputs: Tensor, data_samples: list[Any] | None = None) -> dict[str, Tensor]:
-        """The hybrid loss at one drawn step for each image.
+        """The hybrid loss at one random step for each image.
 
         Args:
             inputs: Images of shape (N, C, H, W), 8-bit values on [-1, 1].
-            data_samples: Not looked at.
+            data_samples: Ignored.
 
         Returns:
-            ``loss_mse`` and, where the variance is learned, the weighted ``loss_vlb``, scalars.
+            ``loss_mse`` and, if the variance is learned, the weighted ``loss_vlb``, scalars.
 
         Raises:
-            W2SError: The images are not of the network's shape.
+            W2SError: The images do not have the network's shape.
         """
         if inputs.shape[1:] != self.image_shape:
             raise W2SError(
-                f'The images are of shape {tuple(inputs.shape[1:])} (C, H, W), and the U-Net '
+                f'The images have the shape {tuple(inputs.shape[1:])} (C, H, W), and the U-Net '
                 f'expects {self.image_shape}. Set unet.image_size and unet.in_channels, or resize '
                 f'the images in the data pipeline.'
             )
@@ -148,13 +149,13 @@ class DDPM(BaseModel):
         method: SamplingMethod | None = None,
         steps: int | None = None,
     ) -> Tensor:
-        """Draw images; dropout is left as it is, so call ``eval()`` first.
+        """Sample images. Call ``eval()`` first, as dropout is not switched off here.
 
         Args:
             count: N.
-            generator: Source of all randomness, the default one if None; or one an image.
+            generator: Source of all random numbers, the default one if None; or one per image.
             method: ``'ddim'`` or ``'ancestral'``; that of ``sampling`` if None.
-            steps: Evaluations of the network; those of ``sampling`` if None.
+            steps: Evaluations of the network; that of ``sampling`` if None.
 
         Returns:
             Images of shape (N, C, H, W) on [-1, 1].
@@ -170,7 +171,7 @@ class DDPM(BaseModel):
         )
 
     def val_step(self, data: dict[str, Any]) -> list[BaseDataElement]:
-        """What :meth:`predict` makes of a batch of seeds, in which there is nothing to normalise.
+        """Call :meth:`predict` on a batch of seeds, without the data preprocessor.
 
         Args:
             data: Batch of :class:`~w2s_mm.generation.SamplingSeeds`.
@@ -184,16 +185,16 @@ class DDPM(BaseModel):
     def predict(
         self, inputs: Sequence[int], data_samples: list[Any] | None = None
     ) -> list[BaseDataElement]:
-        """One new image for each seed, whatever else is in the batch.
+        """One new image for each seed; it does not depend on the rest of the batch.
 
         Args:
-            inputs: N seeds. The numbers come from generators on the CPU, so that a seed means
-                the same noise on every device, and the default generators are left alone.
-            data_samples: Not looked at.
+            inputs: N seeds, for generators on the CPU. A seed gives the same noise on every device,
+                and the default generators are not used.
+            data_samples: Ignored.
 
         Returns:
-            N elements whose ``generated`` is an image of shape (C, H, W), uint8, and whose
-            ``finite`` says whether it was a number everywhere before that.
+            N elements with ``generated``, an image of shape (C, H, W), uint8, and ``finite``,
+            whether all its values were finite before the conversion.
         """
         images = self.sample(len(inputs), [torch.Generator().manual_seed(seed) for seed in inputs])
         finite = images.isfinite().all(dim=(1, 2, 3))
@@ -206,4 +207,4 @@ class DDPM(BaseModel):
 
 @MODELS.register_module()
 class W2SDDPM(WeakToStrong, DDPM):
-    """A diffusion model as the student of a frozen, smaller one."""
+    """Diffusion model as the student of a smaller, frozen one."""

@@ -1,4 +1,4 @@
-"""The mathematics of improved DDPM: noise schedules, the two processes and their losses."""
+"""The mathematics of improved DDPM: noise schedules, forward and reverse process, losses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ MAX_BETA = 0.999
 def linear_range(steps: int) -> tuple[float, float]:
     """First and last beta of the linear schedule: those of DDPM's 1000 steps, scaled to ``steps``.
 
-    Improved DDPM's convention: with 4 times as many steps, each adds a quarter of the variance.
+    The convention of improved DDPM: with 4 times as many steps, each adds a quarter of the
+    variance.
     """
     return 1000 / steps * 1e-4, 1000 / steps * 0.02
 
@@ -44,7 +45,7 @@ def make_betas(schedule: NoiseSchedule, steps: int) -> Tensor:
         Shape (T,), in double precision.
 
     Raises:
-        W2SError: The schedule is unknown, or ``steps`` too few for it.
+        W2SError: The schedule is unknown, or there are too few ``steps`` for it.
     """
     if schedule not in get_args(NoiseSchedule):
         raise W2SError(
@@ -54,7 +55,7 @@ def make_betas(schedule: NoiseSchedule, steps: int) -> Tensor:
     if not isinstance(steps, int) or steps < fewest:
         raise W2SError(
             f'steps is {steps!r}; the {schedule} noise schedule needs a whole number of at least '
-            f'{fewest}. The paper has 4000.'
+            f'{fewest}. The paper uses 4000.'
         )
     if schedule == 'linear':
         return torch.linspace(*linear_range(steps), steps, dtype=torch.float64)
@@ -66,8 +67,8 @@ def make_betas(schedule: NoiseSchedule, steps: int) -> Tensor:
 class GaussianDiffusion(nn.Module):
     r"""The noising process ``q`` and the model's reverse ``p`` (arXiv 2102.09672, section 2).
 
-    Its tables are kept in double precision whatever the model's is, follow the model's device and
-    are in no checkpoint. What it computes comes in the precision of the images, at least single.
+    Its tables are always in double precision, follow the model's device and are in no checkpoint.
+    Results have the precision of the images, at least single.
 
     Shapes: N images of C channels, T steps; ``t`` counts from 0 (least noise) to T - 1 and has
     the shape (N,). The model's ``output`` has 2C channels: the predicted noise, then the variance.
@@ -77,7 +78,7 @@ class GaussianDiffusion(nn.Module):
         steps: ``T``.
 
     Raises:
-        W2SError: An argument is out of its range.
+        W2SError: An argument is out of range.
     """
 
     betas: Tensor
@@ -92,7 +93,7 @@ class GaussianDiffusion(nn.Module):
         alphas_bar = torch.cumprod(1 - betas, dim=0)
         before = torch.cat([betas.new_ones(1), alphas_bar[:-1]])  # alpha bar at t - 1
         posterior_variance = betas * (1 - before) / (1 - alphas_bar)
-        # 0 at t = 0, where the posterior is never sampled; its logarithm borrows the next one's.
+        # 0 at t = 0, where the posterior is never sampled; its logarithm is that of t = 1.
         posterior_variance[0] = posterior_variance[1]
         tables = {
             'betas': betas,
@@ -117,7 +118,7 @@ class GaussianDiffusion(nn.Module):
         return table[t].to(like.dtype).view(-1, 1, 1, 1)
 
     def add_noise(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        r"""A sample of :math:`q(x_t | x_0)`, equation (9): what the model is shown.
+        r"""A sample of :math:`q(x_t | x_0)`, equation (9): the input of the model.
 
         .. math:: x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon
 
@@ -135,7 +136,7 @@ class GaussianDiffusion(nn.Module):
         return kept * x0 + added * noise
 
     def predict_x0(self, x_t: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """The image that :meth:`add_noise` made ``x_t`` of with this noise; its inverse.
+        """The image from which :meth:`add_noise` made ``x_t`` with this noise; its inverse.
 
         Args:
             x_t: Noised images, shape (N, C, H, W).
@@ -151,7 +152,7 @@ class GaussianDiffusion(nn.Module):
         return scale * x_t - removed * noise
 
     def posterior(self, x0: Tensor, x_t: Tensor, t: Tensor) -> Gaussian:
-        r"""The noising process read backwards, :math:`q(x_{t-1} | x_t, x_0)`, equations (10)-(12).
+        r"""Posterior of the noising process, :math:`q(x_{t-1} | x_t, x_0)`, equations (10)-(12).
 
         .. math::
             \tilde\mu = \frac{\sqrt{\bar\alpha_{t-1}} \beta_t}{1 - \bar\alpha_t} x_0
@@ -178,11 +179,11 @@ class GaussianDiffusion(nn.Module):
                 - \frac{\beta_t}{\sqrt{1 - \bar\alpha_t}} \epsilon \right), \quad
             \Sigma = \exp(v \log \beta_t + (1 - v) \log \tilde\beta_t)
 
-        with :math:`v = (o + 1) / 2` of the variance half ``o``, so that an output of -1 and 1 is
-        the smallest and the largest variance that makes sense; nothing holds it there.
+        with :math:`v = (o + 1) / 2` for the variance half ``o``: outputs of -1 and 1 are the lower
+        and the upper bound of the variance. They are not enforced.
 
         Args:
-            output: The model's answer to (x_t, t), shape (N, 2C, H, W).
+            output: The model's output for (x_t, t), shape (N, 2C, H, W).
             x_t: Noised images, shape (N, C, H, W).
             t: Steps, shape (N,).
         """
@@ -202,7 +203,7 @@ class GaussianDiffusion(nn.Module):
         and for t = 0 the decoder's :math:`-\log p(x_0 | x_1)`.
 
         Args:
-            output: The model's answer to (x_t, t), shape (N, 2C, H, W).
+            output: The model's output for (x_t, t), shape (N, 2C, H, W).
             x0: Images of shape (N, C, H, W), 8-bit values on [-1, 1].
             x_t: The same, noised, shape (N, C, H, W).
             t: Steps, shape (N,).
@@ -227,15 +228,15 @@ class GaussianDiffusion(nn.Module):
             L_\mathrm{vlb} = \sum_t L_t \approx T\, L_t \ \text{ for a uniform } t
 
         The paper's :math:`L_\mathrm{vlb}` is the sum over all steps, so a single drawn term counts
-        T times; with the paper's weight of 0.001 that is T/1000, the factor of its code too. The
-        predicted noise takes no gradient from the bound: it teaches the variance alone.
+        T times; with the paper's weight of 0.001 that is T/1000, as in its code. No gradient of
+        the bound flows to the predicted noise: it trains the variance alone.
 
         Args:
-            output: The model's answer to (x_t, t), shape (N, 2C, H, W).
+            output: The model's output for (x_t, t), shape (N, 2C, H, W).
             x0: Images of shape (N, C, H, W), 8-bit values on [-1, 1].
             x_t: The same, noised, shape (N, C, H, W).
             t: Steps, shape (N,).
-            noise: What ``x_t`` was noised with, shape (N, C, H, W).
+            noise: The noise in ``x_t``, shape (N, C, H, W).
 
         Returns:
             The mean squared error and the unweighted estimate of the bound (bits per dimension),

@@ -1,4 +1,4 @@
-"""What images are compared by: features of a frozen network."""
+"""Features of a frozen network, for FID."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from w2s_mm.utils.files import is_missing
 from w2s_mm.utils.rng import preserved_rng
 
 INCEPTION_FILE = 'weights-inception-2015-12-05-6726825d.pth'
-INCEPTION_SHA256 = '6726825d'  # its beginning, which the name ends with
+INCEPTION_SHA256 = '6726825d'  # first 8 digits, also in the file name
 
 
 @MODELS.register_module()
 class InceptionFeatures:
-    """The 2048 features of the standard FID: the Inception-v3 of 2015, by ``torch-fidelity``.
+    """The 2048 features of the standard FID: the Inception-v3 of 2015, from ``torch-fidelity``.
 
     Args:
-        weights: Path of the weights; no other file makes an FID that compares with others'.
+        weights: Path of the weights. Only this file gives an FID that can be compared with others.
 
     Raises:
-        W2SError: The file is absent or another one, or ``torch-fidelity`` is missing.
+        W2SError: The file is missing or another one, or ``torch-fidelity`` is missing.
     """
 
     metric = 'FID'
@@ -36,20 +36,20 @@ class InceptionFeatures:
     def __init__(self, weights: str = f'data/inception/{INCEPTION_FILE}') -> None:
         path = Path(weights)
         instead = (
-            'Without them, train with the features of a classifier of your own '
-            "(features=dict(type='ClassifierFeatures', ...) of the FID metric), as "
-            'configs/digits/ddpm_baseline.py does.'
+            'Or use the features of your own classifier: '
+            "features=dict(type='ClassifierFeatures', ...) in the FID metric, as in "
+            'w2s_mm::digits/ddpm_baseline.py.'
         )
         if not path.is_file():
             raise W2SError(
-                f'The Inception weights of the standard FID are not there: {weights} (looked for '
-                f'{path.absolute()}). Download {INCEPTION_FILE} (91 MB) from the release v0.2.0 of '
-                f'github.com/toshas/torch-fidelity to that place. {instead}'
+                f'The Inception weights of the standard FID do not exist: {weights} (looked for '
+                f'{path.absolute()}). Download {INCEPTION_FILE} (91 MB) to this path, from the '
+                f'release v0.2.0 of github.com/toshas/torch-fidelity. {instead}'
             )
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if not found.startswith(INCEPTION_SHA256):
             raise W2SError(
-                f'{weights} are not the Inception weights of the standard FID: their SHA-256 '
+                f'{weights} is not the file of Inception weights of the standard FID: its SHA-256 '
                 f'begins with {found[:8]}; expected {INCEPTION_SHA256}. Download {INCEPTION_FILE} '
                 f'again, from the release v0.2.0 of github.com/toshas/torch-fidelity. {instead}'
             )
@@ -57,7 +57,7 @@ class InceptionFeatures:
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
         except ImportError as error:
             raise W2SError(
-                f'The standard FID needs torch-fidelity ({error}). Type: pip install '
+                f'The standard FID needs torch-fidelity ({error}). Run: pip install '
                 f'torch-fidelity. {instead}'
             ) from error
         self.fingerprint = found
@@ -83,18 +83,19 @@ class _FrozenClassifier(FrozenModel):
 
 @MODELS.register_module()
 class ClassifierFeatures:
-    """The features of any MMPretrain classifier: what its head is given.
+    """The features of any MMPretrain classifier: the input of its head.
 
-    The metric is then called ``FID-<name>``, as its values compare with each other only.
+    The metric is named ``FID-<name>``, as its values can be compared with each other only.
 
     Args:
-        name: Says whose features they are, e.g. ``'digits-classifier'``.
-        config: As that of :class:`~w2s_mm.core.frozen_model.FrozenModel`.
+        name: Name of the features, e.g. ``'digits-classifier'``.
+        config: As in :class:`~w2s_mm.core.frozen_model.FrozenModel`.
         checkpoint: Its weights.
-        how_to_make: What to type where there is no such checkpoint.
+        how_to_make: What to do if there is no such checkpoint, for the error message.
 
     Raises:
-        W2SError: The name is empty, or config and checkpoint are absent, damaged or disagree.
+        W2SError: The name is empty, or config or checkpoint is missing or damaged, or they do not
+            match.
     """
 
     def __init__(
@@ -106,14 +107,14 @@ class ClassifierFeatures:
     ) -> None:
         if not name:
             raise W2SError(
-                'features.name is empty; expected what tells this FID from the standard one, e.g. '
-                "'digits-classifier'."
+                'features.name is empty; expected a name that distinguishes this FID from the '
+                "standard one, e.g. 'digits-classifier'."
             )
         self.metric = f'FID-{name}'
         if is_missing(checkpoint):
             raise W2SError(
-                f'The classifier that {self.metric} takes its features from is not there: '
-                f'{checkpoint} (looked for {Path(checkpoint).absolute()}). {how_to_make}'
+                f'The classifier whose features {self.metric} uses does not exist: {checkpoint} '
+                f'(looked for {Path(checkpoint).absolute()}). {how_to_make}'
             )
         self._frozen = _FrozenClassifier(config, checkpoint)
         classifier = self._frozen.model
@@ -137,5 +138,5 @@ class ClassifierFeatures:
 
 
 def in_colour(images: Tensor) -> Tensor:
-    """Images (N, 1 or 3, H, W) with three channels."""
+    """Images (N, 1 or 3, H, W) as images with three channels."""
     return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images

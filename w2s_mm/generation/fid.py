@@ -30,36 +30,35 @@ from w2s_mm.utils.rng import preserved_rng
 
 from .statistics import FeatureStatistics, frechet_distance
 
-FORMAT = 1  # of the kept statistics
-PROBED = 16  # images of the reference whose pixels are part of its key
+FORMAT = 1  # of the cached statistics
+PROBED = 16  # number of reference images whose pixels are part of the key
 
 
 @METRICS.register_module()
 class FID(BaseMetric):
-    """Fréchet distance between samples and reference images, by the features of a frozen network.
+    """Fréchet distance between samples and reference images, in the features of a frozen network.
 
     With :class:`~w2s_mm.generation.InceptionFeatures` it is the standard FID (arXiv 1706.08500)
-    and called ``FID``; with :class:`~w2s_mm.generation.ClassifierFeatures` it is called
-    ``FID-<name>``. It goes with a validation set of :class:`~w2s_mm.generation.SamplingSeeds`.
+    and named ``FID``; with :class:`~w2s_mm.generation.ClassifierFeatures` it is named
+    ``FID-<name>``. Its validation set is :class:`~w2s_mm.generation.SamplingSeeds`.
 
-    Everything is looked for and loaded when the validation loop is made, before training. The
-    statistics of the reference are computed once and kept in ``cache``, named by the network's
-    weights and by the data set (its configuration, length and a few of its images); nothing in
-    there is ever needed again if it is deleted.
+    All files are checked and loaded when the validation loop is built, before training. The
+    statistics of the reference are computed once and saved in ``cache``, under a name made from
+    the network's weights and the data set (its config, length and a few of its images). The folder
+    can be deleted at any time.
 
-    Every process takes in the samples it has drawn, and their sums are added up: so the value is
-    that of a single process, however many there are.
+    The sums of all processes are added, so the value does not depend on their number.
 
     Args:
-        reference: Config of a data set that gives images (C, H, W), uint8, as ``inputs``.
+        reference: Config of a data set whose ``inputs`` are images (C, H, W), uint8.
         features: Config of the network; by default Inception with its weights in
             ``data/inception``.
-        cache: Folder that keeps the statistics of the reference.
-        batch_size: Images of the reference that the network is given at once.
+        cache: Folder for the statistics of the reference.
+        batch_size: Batch size for the reference images.
 
     Raises:
-        W2SError: Files are missing, or the samples or the reference images are fewer than the
-            covariance needs; while validating: a sample is NaN, or of another shape than the
+        W2SError: Files are missing, or there are fewer samples or reference images than the
+            covariance needs; during validation: a sample is NaN, or its shape is not that of the
             reference.
     """
 
@@ -89,15 +88,15 @@ class FID(BaseMetric):
 
     @property
     def dataset_meta(self) -> dict[str, Any] | None:
-        """Of the validation set; the validation loop sets it when it is made."""
+        """Meta data of the validation set; the validation loop sets it when it is built."""
         return self._dataset_meta
 
     @dataset_meta.setter
     def dataset_meta(self, meta: dict[str, Any]) -> None:
         if 'samples' not in (meta or {}):
             raise W2SError(
-                f"{self.features.metric} draws its samples by seeds: set the evaluation's "
-                f"dataset=dict(type='SamplingSeeds', count=...)."
+                f'{self.features.metric} needs a data set of seeds for its samples. Set '
+                f"dataset=dict(type='SamplingSeeds', count=...) in the dataloader."
             )
         self._dataset_meta = meta
         self._expected = meta['samples']
@@ -109,9 +108,9 @@ class FID(BaseMetric):
         least = self.features.dim + 1
         if count < least:
             raise W2SError(
-                f'{self.features.metric} is to be taken from {count} {of}, and the covariance of '
-                f'{self.features.dim} features needs at least {least}. Set {remedy} to {least} or '
-                f'more; the more, the less the value depends on chance.'
+                f'{self.features.metric} would be computed from {count} {of}, and the covariance '
+                f'of {self.features.dim} features needs at least {least}. Set {remedy} to {least} '
+                f'or more; with more, the value is less noisy.'
             )
 
     def _load_reference(self) -> None:
@@ -122,7 +121,7 @@ class FID(BaseMetric):
         if first.dtype != torch.uint8 or first.dim() != 3:
             raise W2SError(
                 f'The reference images are {first.dtype} of shape {tuple(first.shape)}; expected '
-                f'uint8 of shape (C, H, W), as PackInputs gives them.'
+                f'uint8 of shape (C, H, W), the output of PackInputs.'
             )
         self._shape = tuple(first.shape)
         path = self.cache / f'{self.features.metric}_{self._key(dataset)}.npz'
@@ -147,10 +146,10 @@ class FID(BaseMetric):
             temporary = path.with_name(f'.{os.getpid()}_{path.name}')
             np.savez(temporary, mean=statistics.mean, covariance=statistics.covariance)
             os.replace(temporary, path)
-            print_log(f'Statistics of {len(dataset):,} reference images kept in {path}.', 'current')
+            print_log(f'Saved the statistics of {len(dataset):,} reference images: {path}', 'current')
 
     def _batches(self, dataset: Any) -> Iterator[tuple[int, Tensor]]:
-        """This process's share of the images, and how many all have given by then."""
+        """The images of this process in batches, each with how many all processes have done."""
         own = range(get_rank(), len(dataset), get_world_size())
         for start in range(0, len(own), self.batch_size):
             chosen = own[start : start + self.batch_size]
@@ -165,13 +164,13 @@ class FID(BaseMetric):
     # ----------------------------------------------------------------- evaluation
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Take in samples: ``generated`` (C, H, W), uint8, and ``finite``, of each."""
+        """Add samples: each has ``generated``, an image (C, H, W), uint8, and ``finite``."""
         images = torch.stack([sample['generated'] for sample in data_samples])
         if tuple(images.shape[1:]) != self._shape:
             raise W2SError(
-                f'The samples are of shape {tuple(images.shape[1:])} (C, H, W), the reference '
-                f'images of {self._shape}. Let both be of one shape: `reference` of the FID metric '
-                f"and the model's image size."
+                f'The samples have the shape {tuple(images.shape[1:])} (C, H, W), the reference '
+                f'images {self._shape}. Make the two equal: `reference` of the FID metric and the '
+                f"model's image size."
             )
         self._broken += sum(not bool(sample['finite']) for sample in data_samples)
         self._statistics.update(self.features(images))
@@ -179,7 +178,7 @@ class FID(BaseMetric):
         self._told = self._tell(self._told, drawn, self._expected, 'samples')
 
     def _tell(self, told: float, done: int, total: int, what: str, seconds: float = 10) -> float:
-        """Say where it is every few seconds; gives the time of the last word."""
+        """Log the progress every few seconds; returns the time of the last log line."""
         now = time.monotonic()
         if now - told < seconds:
             return told
@@ -187,17 +186,17 @@ class FID(BaseMetric):
         return now
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-        """Not called: there are no results to collect, but sums to add up."""
+        """Not used: the metric adds sums up instead of collecting results."""
         raise NotImplementedError
 
     def evaluate(self, size: int) -> dict[str, float]:
         """The distance, the same on every process.
 
         Args:
-            size: How many samples there are in all.
+            size: Total number of samples.
 
         Returns:
-            One value by the metric's name; nothing where only a part of the samples was drawn.
+            The value under the metric's name; empty if only a part of the samples was drawn.
 
         Raises:
             W2SError: A sample is NaN, or some were drawn twice.
@@ -207,15 +206,15 @@ class FID(BaseMetric):
         self._start()
         if broken:
             raise W2SError(
-                f'{int(broken)} of {statistics.count} samples hold NaN: the model has diverged. '
-                f'The run ends here; its checkpoints are whole, and none was written since. Look '
-                f'at the loss curve, go back to a checkpoint before it rose (--resume FILE), or '
-                f'train anew with a lower learning rate or clipped gradients.'
+                f'{int(broken)} of {statistics.count} samples contain NaN: the model has diverged. '
+                f'The run ends here, and no checkpoint was saved after this validation. Check the '
+                f'loss curve, resume from a checkpoint before the loss rose (--resume FILE), or '
+                f'start again with a lower learning rate or gradient clipping.'
             )
         if statistics.count > size:
             raise W2SError(
-                f'{statistics.count} samples were drawn for {size} seeds, some of them twice. Give '
-                f'the sampler of the evaluation round_up=False.'
+                f'{statistics.count} samples were drawn for {size} seeds, some of them twice. Set '
+                f'round_up=False in the sampler of the dataloader.'
             )
         if statistics.count < size:
             return {}

@@ -33,30 +33,29 @@ class NoiseDistillHead(DistillHead):
             \mathrm{mean}\, (\epsilon_\mathrm{student}(x_{t_n}, t_n)
             - \epsilon_\mathrm{teacher}(x_{t_n}, t_n))^2
 
-    for the ``(x_t, t)`` that the student's own loss has just drawn. The mask ``M`` is 1 for the
-    distilled steps and 0 for the others, which count in N: so the term is an estimate of its mean
-    over all steps, in which no batch and no process weighs more than another. Steps that a
-    loss-aware sampler draws more often weigh more. Where the models also predict a variance, that
-    half is left to the student's own loss.
+    for the ``(x_t, t)`` of the student's own loss. The mask ``M`` is 1 for the distilled steps and
+    0 for the others, which count in N: the term estimates its mean over all steps, and every batch
+    and process has the same weight. Steps that a loss-aware sampler draws more often have more
+    weight. If the models also predict a variance, that half is not distilled.
 
-    The paper says "early-step timestep masking ratio 0.5", and not whether early means little noise
-    or, as in sampling, much. The default is ``'low'``: with much noise ``x_t`` is nearly the noise
-    itself, any network soon answers right, and a teacher has nothing to add (docs/results/
-    digits_ddpm.md has both); with little, the drawn noise is a target of high variance, of which
-    the teacher knows the mean. At 0.5 it makes no difference whether the ratio is that of the
-    distilled or of the masked steps; here it is that of the distilled.
+    The paper says "early-step timestep masking ratio 0.5". It does not say whether early means
+    little noise or, as in sampling, much. The default is ``'low'``: with much noise ``x_t`` is
+    nearly the noise itself, and any network soon predicts it well without a teacher
+    (docs/results/digits_ddpm.md has both); with little noise, the sampled noise is a target of high
+    variance, and the teacher predicts its mean. ``ratio`` is that of the distilled steps; at the
+    paper's 0.5 it is that of the masked steps as well.
 
     Args:
-        ratio: Share of the T steps that is distilled, above 0 and at most 1.
-        side: Which share: ``'low'``, those with t < ratio T, or ``'high'``, the others' mirror
-            image, those with t >= (1 - ratio) T.
+        ratio: Fraction of the T steps that is distilled, above 0 and at most 1.
+        side: Which steps: ``'low'``, those with t < ratio T, or ``'high'``, those with
+            t >= (1 - ratio) T.
         loss: Config of the loss, by default a
-            :class:`~w2s_mm.losses.SquaredErrorDistillLoss`. Its weight is ``M``.
+            :class:`~w2s_mm.losses.SquaredErrorDistillLoss`. It receives ``M`` as its weight.
         **kwargs: ``weight`` and ``schedule`` of
             :class:`~w2s_mm.core.distill_head.DistillHead`.
 
     Raises:
-        W2SError: An argument is out of its range.
+        W2SError: An argument is out of range, or the loss needs labels.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class NoiseDistillHead(DistillHead):
         if not 0 < ratio <= 1:
             raise W2SError(
                 f'distill_head.ratio is {ratio}; expected a number above 0 and at most 1 (all '
-                f'steps). The paper has 0.5.'
+                f'steps). The paper uses 0.5.'
             )
         if side not in get_args(Side):
             raise W2SError(f'distill_head.side is {side!r}; expected one of {get_args(Side)}.')
@@ -81,18 +80,19 @@ class NoiseDistillHead(DistillHead):
         )
         if takes_labels(self.loss_noise):
             raise W2SError(
-                f'{type(self.loss_noise).__name__} asks for labels, and a diffusion model has none.'
+                f'{type(self.loss_noise).__name__} needs labels, and a diffusion model has none. '
+                f'Choose a loss without labels.'
             )
 
     def taps(self, student: nn.Module) -> tuple[str, ...]:
-        """The network: its input is the question, its output the answer."""
+        """The network, for its input ``(x_t, t)`` and its output."""
         return ('unet',)
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
-        """Refuse a teacher that reads a noised image in another way than the student.
+        """Check that image shape, noise schedule, sampling and normalisation are equal.
 
         Raises:
-            W2SError: They do not fit; the message gives both sides.
+            W2SError: They differ; the message shows both sides.
         """
         for model, whose in ((student, 'student'), (teacher, 'teacher')):
             if not isinstance(model, DDPM):
@@ -101,23 +101,25 @@ class NoiseDistillHead(DistillHead):
                     f'DDPM, or DiffusersDDPM for a folder of diffusers.'
                 )
         for what, of in (
-            ('shape of the images (C, H, W)', lambda model: model.image_shape),
+            ('image shape (C, H, W)', lambda model: model.image_shape),
             ('noise schedule', lambda model: (model.diffusion.schedule, model.diffusion.steps)),
-            # Both are evaluated as they sample: a coarser sampler would make a weaker teacher.
+            # Both are evaluated with their own sampler: a coarser one would give a worse reference.
             ('sampling', lambda model: model.sampling),
         ):
             ours, theirs = of(student), of(teacher)
             if ours != theirs:
                 raise W2SError(
-                    f'The {what} of teacher and student differ: teacher {theirs}, student {ours}. '
-                    f'Choose a teacher that was trained like the student, or change the student.'
+                    f'Teacher and student differ in their {what}: teacher {theirs}, student '
+                    f'{ours}. Choose a teacher that was trained like the student, or change the '
+                    f'student.'
                 )
         looks = student.data_preprocessor, teacher.data_preprocessor
-        if not Renormalize(*looks).same_pixels:  # noise of one scale cannot be made another's
+        if not Renormalize(*looks).same_pixels:  # noise cannot be converted to another scale
             ours, theirs = map(_scale, looks)
             raise W2SError(
-                f'Teacher and student see the images in another scale or order of channels: mean '
-                f'and std of the teacher {theirs}, of the student {ours}. Train both alike.'
+                f'Teacher and student differ in the scale of their images or the order of '
+                f'channels: mean and std of the teacher {theirs}, of the student {ours}. Use the '
+                f'same data_preprocessor for both.'
             )
 
     def ask(
@@ -144,38 +146,38 @@ class NoiseDistillHead(DistillHead):
         return {'noise': self.loss_noise(noise, answer, weight=weight)}
 
     def mask(self, t: Tensor, steps: int) -> Tensor:
-        """Which of the steps (N,), of ``steps`` in all, are distilled: bool, shape (N,)."""
+        """Which of the steps ``t`` (N,) are distilled, with ``steps`` in all: bool, (N,)."""
         return t < self.ratio * steps if self.side == 'low' else t >= (1 - self.ratio) * steps
 
     def probe(self) -> Probe:
-        """Distance of the two predictions; the narrowest maps of the U-Net."""
+        """Distance of the two predictions; the features of the U-Net's middle block."""
         return NoiseProbe()
 
 
 class NoiseProbe:
-    """What a diagnosis reads of a diffusion model; see :class:`~w2s_mm.core.probe.Probe`."""
+    """What a diagnosis reads from a diffusion model; see :class:`~w2s_mm.core.probe.Probe`."""
 
     def taps(self, model: nn.Module) -> tuple[str, ...]:
-        """The network, and its narrowest maps."""
+        """The network and its middle block."""
         return ('unet', 'unet.mid_block')
 
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
-        """None: a prediction of the noise is a point."""
+        """Empty: a prediction of the noise has no entropy."""
         return torch.zeros(0)
 
     def divergence(self, student: nn.Module, tape: Tape, answer: Any) -> Tensor:
-        """Of Gaussians of unit variance around the two predictions: half the squared distance."""
+        """KL of unit Gaussians around the two predictions: half the squared distance, (N,)."""
         call = tape.last('unet')
         noise = full_precision(call.output.sample)[:, : call.args[0].shape[1]]
         return ((noise - full_precision(answer)) ** 2).sum(dim=(1, 2, 3)) / 2
 
     def features(self, model: nn.Module, tape: Tape) -> Tensor:
-        """The narrowest maps, pooled over positions, shape (N, K)."""
+        """The map of the middle block, pooled over positions, shape (N, K)."""
         return pooled(tape.last('unet.mid_block'))
 
 
 def _scale(preprocessor: Any) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation that a preprocessor takes from pixels."""
+    """Mean and standard deviation with which a preprocessor normalises pixels."""
     if not normalizes(preprocessor):
         return [0.0], [1.0]
     return preprocessor.mean.flatten().tolist(), preprocessor.std.flatten().tolist()

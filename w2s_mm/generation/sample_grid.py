@@ -21,19 +21,19 @@ from w2s_mm.utils.errors import W2SError
 
 @HOOKS.register_module()
 class SampleGridHook(Hook):
-    """Writes the first samples of every validation as one picture, and shows it the visualizer.
+    """Saves the first samples of every validation as one picture, and adds it to the visualizer.
 
-    They are the validation's own, and so those of the averaged model where there is an
-    ``EMAHook``, always of the same seeds, and cost nothing. ``<work_dir>/samples/`` keeps one PNG a
-    validation, named by its iteration.
+    The samples are those of the validation itself, so no extra ones are drawn: the same seeds every
+    time, from the averaged model if there is an ``EMAHook``. ``<work_dir>/samples/`` has one PNG
+    per validation, named by its iteration.
 
     Args:
-        count: Number of images; with several processes, of those that the first one draws.
-        columns: Images in a row.
+        count: Number of images; with several processes, only the first one's are used.
+        columns: Images per row.
         smallest: Smaller images are enlarged until their height is at least this, in pixels.
 
     Raises:
-        W2SError: An argument is out of its range.
+        W2SError: An argument is out of range.
     """
 
     FOLDER = 'samples'
@@ -48,7 +48,7 @@ class SampleGridHook(Hook):
         self._images: list[Tensor] = []
 
     def before_val_epoch(self, runner: Any) -> None:
-        """A new picture."""
+        """Start a new picture."""
         self._images = []
 
     def after_val_iter(
@@ -58,12 +58,12 @@ class SampleGridHook(Hook):
         data_batch: Any = None,
         outputs: Sequence[Any] | None = None,
     ) -> None:
-        """Keep samples until there are enough."""
+        """Collect samples until there are enough."""
         wanted = self.count - len(self._images)
         self._images += [sample.generated.cpu() for sample in (outputs or ())[:wanted]]
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Write the picture."""
+        """Save the picture."""
         if not self._images or not is_main_process():
             return
         picture = grid(self._images, self.columns, self.smallest)

@@ -1,4 +1,4 @@
-"""Images out of noise, with diffusers' schedulers and any number of steps."""
+"""Sampling with diffusers' schedulers, in any number of steps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIFFUSERS_SCHEDULES = {'linear': 'linear', 'cosine': 'squaredcos_cap_v2'}
 
 
 def scheduler_arguments(diffusion: GaussianDiffusion) -> dict[str, Any]:
-    """The noise schedule as diffusers' schedulers take it."""
+    """The noise schedule as arguments of diffusers' schedulers."""
     first, last = linear_range(diffusion.steps)
     return {
         'num_train_timesteps': diffusion.steps,
@@ -32,24 +32,24 @@ def scheduler_arguments(diffusion: GaussianDiffusion) -> dict[str, Any]:
 
 
 def spaced_steps(total: int, count: int) -> Tensor:
-    """``count`` of ``total`` steps, evenly spaced, first and last among them, the last one first.
+    """``count`` of ``total`` steps, evenly spaced, including first and last, in falling order.
 
     The spacing of arXiv 2102.09672, section 4.
 
     Args:
         total: ``T``.
-        count: How many.
+        count: Number of steps.
 
     Returns:
-        Falling, int64, shape (count,).
+        Steps, int64, shape (count,).
 
     Raises:
-        W2SError: ``count`` is not from 2 to ``total``.
+        W2SError: ``count`` is not between 2 and ``total``.
     """
     if not isinstance(count, int) or not 2 <= count <= total:
         raise W2SError(
             f'The number of sampling steps is {count!r}; expected a whole number from 2 to {total} '
-            f'(the steps that the model was trained with).'
+            f'(the steps of the noise schedule that the model was trained with).'
         )
     return torch.from_numpy(np.linspace(0, total - 1, count).round()[::-1].astype(np.int64))
 
@@ -64,26 +64,26 @@ def sample(
     generator: torch.Generator | list[torch.Generator] | None = None,
     device: torch.device | str = 'cpu',
 ) -> Tensor:
-    """Draw images, from pure noise to the last step; predicted images are clipped to [-1, 1].
+    """Sample images, starting from pure noise; predicted images are clipped to [-1, 1].
 
     Args:
-        network: Takes noised images (N, C, H, W) and a step (N,) and answers with the noise
+        network: Takes noised images (N, C, H, W) and steps (N,) and returns the noise
             (N, C, H, W), or noise and variance (N, 2C, H, W).
-        diffusion: What the network was trained with.
+        diffusion: The process that the network was trained with.
         shape: (N, C, H, W).
-        method: ``'ancestral'`` draws from the model's Gaussians, one after the other (arXiv
-            2006.11239, algorithm 2; their variance is the learned one if there is one);
-            ``'ddim'`` draws the first noise only (arXiv 2010.02502, eta = 0).
+        method: ``'ancestral'`` samples from the model's Gaussians step by step (arXiv 2006.11239,
+            algorithm 2; with the learned variance if there is one); ``'ddim'`` samples the first
+            noise only (arXiv 2010.02502, eta = 0).
         steps: Evaluations of the network, 2 to T.
-        generator: Source of all randomness, the default one if None. One on the CPU gives the
-            same noise whatever the device. With a list of N, image n depends on the n-th alone.
-        device: Where the network is.
+        generator: Source of all random numbers, the default one if None. A CPU generator gives the
+            same noise on every device. With a list of N, image n depends on the n-th alone.
+        device: Device of the network.
 
     Returns:
         Images of shape (N, C, H, W) on [-1, 1].
 
     Raises:
-        W2SError: ``method`` is unknown, or ``steps`` out of its range.
+        W2SError: ``method`` is unknown, or ``steps`` is out of range.
     """
     if method not in get_args(SamplingMethod):
         raise W2SError(f'method is {method!r}; expected one of {get_args(SamplingMethod)}.')
@@ -107,7 +107,7 @@ def sample(
 
 
 def ancestral_scheduler(diffusion: GaussianDiffusion, learned_variance: bool) -> DDPMScheduler:
-    """The scheduler that ancestral sampling steps with, and that an exported model is given."""
+    """The scheduler of ancestral sampling and of an exported model."""
     return DDPMScheduler(
         **scheduler_arguments(diffusion),
         variance_type='learned_range' if learned_variance else 'fixed_small',
@@ -116,10 +116,10 @@ def ancestral_scheduler(diffusion: GaussianDiffusion, learned_variance: bool) ->
 
 
 def _ddim(diffusion: GaussianDiffusion, trained_steps: Tensor) -> DDIMScheduler:
-    """A scheduler of a process that has these steps only, counted from 0.
+    """A scheduler for a process with these steps only, counted from 0.
 
-    ``DDIMScheduler`` takes the step before t to be t - T // steps, which is not where the next
-    evaluation happens unless ``steps`` divides T. Here it is.
+    ``DDIMScheduler`` assumes that the step before t is t - T // steps. That is the next evaluation
+    only if ``steps`` divides T; here it always is.
     """
     count = len(trained_steps)
     scheduler = DDIMScheduler(count)

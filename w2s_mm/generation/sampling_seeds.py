@@ -1,4 +1,4 @@
-"""What a diffusion model is evaluated on: the same noise every time."""
+"""Validation set of a diffusion model: seeds, so that every validation uses the same noise."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from w2s_mm.utils.rng import preserved_rng
 
 @DATASETS.register_module()
 class SamplingSeeds(Dataset):
-    """Seeds of the images that an evaluation draws; image ``i`` depends on ``seed`` and ``i`` only.
+    """Seeds of the images that an evaluation samples; image ``i`` depends on ``seed`` and ``i``.
 
-    Every validation of every run that names the same ``seed`` starts from the same noise, in
-    batches of any size and on any number of processes.
+    Every validation of every run with the same ``seed`` starts from the same noise, whatever the
+    batch size and the number of processes.
 
     Args:
         count: Number of images.
-        seed: Of all of them.
+        seed: Seed from which theirs are derived.
 
     Raises:
-        W2SError: An argument is out of its range.
+        W2SError: An argument is out of range.
     """
 
     def __init__(self, count: int, seed: int = 0) -> None:
@@ -50,12 +50,12 @@ class SamplingSeeds(Dataset):
 
 @LOOPS.register_module()
 class SamplingLoop(ValLoop):
-    """A validation after which the training's random numbers go on as if it had not been.
+    """A validation loop that leaves the random numbers of the run unchanged.
 
-    MMEngine's loop draws one, to start its data loader.
+    MMEngine's loop draws one to start its data loader.
     """
 
     def run(self) -> dict[str, Any]:
-        """Evaluate, and give the metrics."""
+        """Evaluate, and return the metrics."""
         with preserved_rng():
             return super().run()

@@ -1,4 +1,4 @@
-"""Mean and covariance of features, gathered as they come, and the distance of two of them."""
+"""Streaming mean and covariance of features, and the Fréchet distance of two."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 class FeatureStatistics:
     """Sums and outer products of features in double precision; the features are not kept.
 
-    Shapes: N images, D features of each.
+    Shapes: N images, D features per image.
 
     Args:
         dim: D.
     """
 
     def __init__(self, dim: int) -> None:
-        # One tensor, so that the processes exchange it at once: the sum over the images of
+        # One tensor, so that processes need one exchange: the sum over the images of
         # (1, f)(1, f)^T, that is [[N, sum f], [sum f, sum f f^T]].
         self._sums = torch.zeros(dim + 1, dim + 1, dtype=torch.float64)
 
@@ -27,13 +27,13 @@ class FeatureStatistics:
         return len(self._sums) - 1
 
     def update(self, features: Tensor) -> None:
-        """Take in the features of some images, shape (N, D)."""
+        """Add the features of some images, shape (N, D)."""
         features = features.detach().cpu().double()
         features = torch.cat([features.new_ones(len(features), 1), features], dim=1)
         self._sums += features.T @ features
 
     def of_all_processes(self) -> FeatureStatistics:
-        """The same, summed up over the processes."""
+        """The statistics over all processes."""
         together = FeatureStatistics(self.dim)
         together._sums += self._sums
         if get_world_size() > 1:
@@ -65,11 +65,11 @@ def frechet_distance(mean: Tensor, covariance: Tensor, other: Tensor, others: Te
         \|\mu_1 - \mu_2\|^2 + \mathrm{tr}\, (C_1 + C_2 - 2 (C_1 C_2)^{1/2})
 
     The trace of the root is that of :math:`(C_1^{1/2} C_2 C_1^{1/2})^{1/2}`, which is symmetric:
-    its eigenvalues are real, and those that rounding has made negative are 0.
+    its eigenvalues are real, and those that are negative by rounding are set to 0.
 
     Args:
-        mean: Of the first, shape (D,), in double precision.
-        covariance: Of the first, shape (D, D).
+        mean: Mean of the first, shape (D,), in double precision.
+        covariance: Covariance of the first, shape (D, D).
         other: Mean of the second, shape (D,).
         others: Covariance of the second, shape (D, D).
     """

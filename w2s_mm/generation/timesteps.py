@@ -1,4 +1,4 @@
-"""Which steps of the noising process a batch is trained on."""
+"""Samplers of the noising steps that a batch is trained on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from w2s_mm.utils.errors import W2SError
 
 @MODELS.register_module()
 class UniformTimesteps(nn.Module):
-    """Every step is as likely as any other.
+    """All steps are equally likely.
 
     Args:
         steps: ``T``.
@@ -25,12 +25,12 @@ class UniformTimesteps(nn.Module):
     def draw(
         self, count: int, device: torch.device | str, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Steps for ``count`` images, and what their losses weigh.
+        """Sample steps for ``count`` images, and the weights of their losses.
 
         Args:
             count: N.
-            device: Where both are wanted; also the generator's.
-            generator: Source of randomness, the default one if None.
+            device: Device of both, and of the generator.
+            generator: Source of random numbers, the default one if None.
 
         Returns:
             Steps, int64 from 0 to T - 1, and weights (here 1), each of shape (N,).
@@ -39,30 +39,30 @@ class UniformTimesteps(nn.Module):
         return t, torch.ones(count, device=device)
 
     def observe(self, t: Tensor, losses: Tensor) -> None:
-        """Hear how large the losses (N,) at the steps ``t`` (N,) were; here of no consequence."""
+        """Record the losses (N,) at the steps ``t`` (N,); ignored here."""
 
 
 @MODELS.register_module()
 class LossAwareTimesteps(nn.Module):
-    r"""Steps with larger losses are drawn more often, and weigh less (arXiv 2102.09672, 3.3).
+    r"""Steps with larger losses are more likely and have smaller weights (arXiv 2102.09672, 3.3).
 
     .. math:: p_t \propto \sqrt{\mathrm{E}[L_t^2]}, \qquad w_t = \frac{1}{T\, p_t}
 
-    Equation (18), with the expectation taken over the last ``history`` losses of each step; until
-    every step has that many, all are drawn alike. The weights make the mean of weighted losses an
-    unbiased estimate of the mean over all steps.
+    Equation (18), with the expectation over the last ``history`` losses of each step. Until every
+    step has that many, all are equally likely. With these weights the mean of the weighted losses
+    is an unbiased estimate of the mean over all steps.
 
-    Every process hears the losses of all, in the order of their ranks, so all of them hold the
-    same history. It is part of the model's state dict, and so of a checkpoint and a resume.
+    Every process receives the losses of all, in the order of ranks, so all have the same history.
+    It is part of the model's state dict, and so of checkpoints.
 
     Args:
         steps: ``T``.
-        history: Losses that are kept for each step, 10 in the paper.
-        uniform_prob: Probability that is spread evenly over the steps, so that none is forgotten;
-            0.001 in the paper's code.
+        history: Number of losses kept per step, 10 in the paper.
+        uniform_prob: Probability that is spread evenly over the steps, so that each remains
+            possible; 0.001 in the paper's code.
 
     Raises:
-        W2SError: An argument is out of its range.
+        W2SError: An argument is out of range.
     """
 
     losses: Tensor
@@ -79,12 +79,12 @@ class LossAwareTimesteps(nn.Module):
         self.steps = steps
         self.history = history
         self.uniform_prob = uniform_prob
-        # Ring buffers, one a step; the next loss goes to place `seen` modulo `history`.
+        # One ring buffer per step; the next loss goes to index `seen` modulo `history`.
         self.register_buffer('losses', torch.zeros(steps, history))
         self.register_buffer('seen', torch.zeros(steps, dtype=torch.int64))
 
     def probabilities(self) -> Tensor:
-        """Of every step, shape (T,), in double precision; they sum to 1."""
+        """Probability of every step, shape (T,), in double precision; they sum to 1."""
         uniform = torch.full_like(self.losses[:, 0], 1 / self.steps, dtype=torch.float64)
         moment = self.losses.double().square().mean(dim=1).sqrt()
         moment = moment + torch.finfo(torch.float64).tiny  # all losses 0: uniform
@@ -94,12 +94,12 @@ class LossAwareTimesteps(nn.Module):
     def draw(
         self, count: int, device: torch.device | str, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Steps for ``count`` images, and what their losses weigh.
+        """Sample steps for ``count`` images, and the weights of their losses.
 
         Args:
             count: N.
-            device: Where both are wanted.
-            generator: Source of randomness on the model's device, the default one if None.
+            device: Device of both.
+            generator: Generator on the model's device, the default one if None.
 
         Returns:
             Steps, int64 from 0 to T - 1, and weights ``w_t``, each of shape (N,).
@@ -110,10 +110,10 @@ class LossAwareTimesteps(nn.Module):
 
     @torch.no_grad()
     def observe(self, t: Tensor, losses: Tensor) -> None:
-        """Remember unweighted losses; one that is NaN or infinite would be remembered too long.
+        """Record unweighted losses; those that are NaN or infinite are ignored.
 
         Args:
-            t: The steps of this process, shape (N,); N may differ from process to process.
+            t: Steps of this process, shape (N,); N may differ between processes.
             losses: Their losses, shape (N,).
         """
         rows = _of_all_processes(torch.stack([t.double(), losses.detach().double()], dim=1))
@@ -122,14 +122,14 @@ class LossAwareTimesteps(nn.Module):
         same = t[:, None] == t[None, :]
         earlier = same.tril(-1).sum(dim=1)  # draws of the same step before this one
         later = same.triu(1).sum(dim=1)
-        kept = later < self.history  # two writes to one place have no order on a GPU
+        kept = later < self.history  # two writes to one index have no order on a GPU
         place = (self.seen[t] + earlier) % self.history
         self.losses[t[kept], place[kept]] = rows[kept, 1].to(self.losses.dtype)
         self.seen += torch.bincount(t, minlength=self.steps)
 
 
 def _of_all_processes(rows: Tensor) -> Tensor:
-    """The rows of every process, shape (R, K), in the order of ranks."""
+    """The rows of all processes, shape (R, K), in the order of ranks."""
     if get_world_size() == 1:
         return rows
     counts = [int(n) for n in all_gather(torch.tensor([len(rows)], device=rows.device))]

@@ -1,4 +1,4 @@
-"""Improved DDPM's U-Net, named as the papers name it (nc128-rb3), built of diffusers' parts."""
+"""The U-Net of improved DDPM (nc128-rb3 and so on), from diffusers' blocks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import nn
 from w2s_mm.utils.errors import W2SError
 
 # Channels of each resolution, from the image's own down to 4 px, in multiples of the base. That of
-# 32 px is the paper's for CIFAR-10; the smaller ones are the same, cut off on the left.
+# 32 px is the paper's for CIFAR-10; the others are its first levels.
 MULTIPLIERS = {32: (1, 2, 2, 2), 16: (1, 2, 2), 8: (1, 2)}
-HEADS = 4  # of attention, where there are twice the base channels
+HEADS = 4  # of attention, at levels with twice the base channels
 
 
 @MODELS.register_module(name='ImprovedDDPMUNet')
@@ -31,32 +31,31 @@ def improved_ddpm_unet(
 ) -> UNet2DModel:
     """The U-Net ``nc<channels>-rb<blocks>`` of improved DDPM (arXiv 2102.09672, section 2.4).
 
-    ``blocks`` residual blocks for each resolution, attention with four heads after each of those
-    at 16 and 8 px and in the middle, the step of the noising process scaling and shifting every
-    group norm. The last layer, and that of every residual and attention block, begins at zero, as
-    in the paper's code.
+    ``blocks`` residual blocks per resolution; attention with four heads after each block at 16 and
+    8 px and in the middle; the noising step scales and shifts every group norm. The last layer, and
+    that of every residual and attention block, is initialised to zero, as in the paper's code.
 
-    Two things differ for want of a switch in ``UNet2DModel``: a head has ``channels / 2`` channels
-    everywhere, so there are four heads only where a level has twice the base channels (as all with
-    attention have at 32 px); and below 64 base channels a group of the norms has 4 channels, where
-    the paper's 32 groups would leave one each.
+    ``UNet2DModel`` differs from the paper in two ways: an attention head has ``channels / 2``
+    channels everywhere, so there are four heads only at levels with twice the base channels (all
+    levels with attention at 32 px); and below 64 base channels the group norms have groups of 4
+    channels, where the paper's 32 groups would have a single one.
 
     Args:
         channels: Base channels X; a multiple of 32, or, below 64, of 8.
-        blocks: Residual blocks Y for each resolution.
+        blocks: Residual blocks Y per resolution.
         image_size: Height and width of the images.
         in_channels: C of the images.
-        dropout: In the residual blocks; 0.3 in the paper's best CIFAR-10 model.
+        dropout: Dropout in the residual blocks; 0.3 in the paper's best CIFAR-10 model.
         learned_variance: Whether the output has 2C channels, the second half for the variance.
-        attention: Resolutions (in pixels) that have attention.
-        multipliers: Channels of each resolution in multiples of ``channels``; each is half the
-            resolution before it. By default that of :data:`MULTIPLIERS` for this size.
+        attention: Resolutions (in pixels) with attention.
+        multipliers: Channels of each resolution in multiples of ``channels``; each resolution is
+            half the one before. By default that of :data:`MULTIPLIERS` for this size.
 
     Returns:
         A plain ``UNet2DModel``: ``unet(x_t, t).sample`` has the shape (N, 2C, H, W).
 
     Raises:
-        W2SError: A size does not fit.
+        W2SError: An argument is out of range.
     """
     multipliers = _multipliers(image_size, multipliers)
     unit = 32 if channels >= 64 else 8
@@ -83,7 +82,7 @@ def improved_ddpm_unet(
         dropout=dropout,
         attention_head_dim=2 * channels // HEADS,
         norm_num_groups=groups,
-        attn_norm_num_groups=groups,  # without it the attention in the middle has no norm
+        attn_norm_num_groups=groups,  # otherwise the attention in the middle has no norm
         resnet_time_scale_shift='scale_shift',
     )
     _begin_at_zero(unet)
@@ -91,7 +90,7 @@ def improved_ddpm_unet(
 
 
 def _multipliers(image_size: int, given: Sequence[int] | None) -> tuple[int, ...]:
-    """Those given, or those for this size.
+    """The given multipliers, or the default ones for this size.
 
     Raises:
         W2SError: There are none, or the image cannot be halved that often.
@@ -100,7 +99,7 @@ def _multipliers(image_size: int, given: Sequence[int] | None) -> tuple[int, ...
         raise W2SError(
             f'No U-Net layout is known for images of {image_size} px (known: '
             f'{", ".join(map(str, MULTIPLIERS))}). Set unet.multipliers, such as (1, 2, 2): one '
-            f'number a resolution, and image_size must be divisible by 2 between any two.'
+            f'number per resolution; image_size is halved between two resolutions.'
         )
     multipliers = tuple(MULTIPLIERS[image_size] if given is None else given)
     if not multipliers or min(multipliers) < 1:
@@ -109,7 +108,7 @@ def _multipliers(image_size: int, given: Sequence[int] | None) -> tuple[int, ...
     if image_size < 1 or image_size % 2**halvings:
         raise W2SError(
             f'unet.image_size is {image_size}, and {len(multipliers)} multipliers halve it '
-            f'{halvings} times; expected a multiple of {2**halvings}. Take fewer multipliers, or '
+            f'{halvings} times; expected a multiple of {2**halvings}. Use fewer multipliers, or '
             f'resize the images.'
         )
     return multipliers

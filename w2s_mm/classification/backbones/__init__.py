@@ -1,4 +1,4 @@
-"""Backbones for images of 32 pixels; for ResNets there is MMPretrain's ``ResNet_CIFAR``."""
+"""Backbones for images of 32 pixels. For ResNets use MMPretrain's ``ResNet_CIFAR``."""
 
 from .cifar_densenet import CIFARDenseNet
 from .cifar_mobilenet_v2 import CIFARMobileNetV2

@@ -1,4 +1,4 @@
-"""DenseNet as its paper has it for CIFAR."""
+"""DenseNet for CIFAR, as in its paper."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLOCKS = 3
 
 
 class PlainDenseLayer(nn.Module):
-    """BN, ReLU and a 3x3 convolution to ``growth_rate`` channels: no bottleneck."""
+    """BN, ReLU and a 3x3 convolution to ``growth_rate`` channels, without a bottleneck."""
 
     def __init__(self, in_channels: int, growth_rate: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class PlainDenseLayer(nn.Module):
         self.conv1 = nn.Conv2d(in_channels, growth_rate, 3, padding=1, bias=False)
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """New features of shape (N, growth_rate, H, W) from all earlier ones of the block."""
+        """New features of shape (N, growth_rate, H, W) from all earlier features of the block."""
         return self.conv1(self.act(self.norm1(torch.cat(features, dim=1))))
 
 
@@ -32,27 +32,27 @@ class PlainDenseLayer(nn.Module):
 class CIFARDenseNet(DenseNet):
     """DenseNet for images of 32 pixels (arXiv 1608.06993, sections 3 and 4.2).
 
-    MMPretrain's DenseNet with what differs: a 3x3 stem of stride 1, three blocks of equal length
-    at 32, 16 and 8 pixels, and layers without a bottleneck too. ``depth=40`` and ``depth=100``
-    are the paper's DenseNet (1.0 M and 7.0 M parameters), ``depth=100, bottleneck=True`` is its
-    DenseNet-BC (0.8 M), each with 12 as growth rate. Weights start as in He et al. (arXiv
-    1502.01852), as the paper's do.
+    Differs from MMPretrain's DenseNet in a 3x3 stem of stride 1, three blocks of equal length at
+    32, 16 and 8 pixels, and optional bottlenecks. ``depth=40`` and ``depth=100`` are the paper's
+    DenseNet (1.0 M and 7.0 M parameters), ``depth=100, bottleneck=True`` is its DenseNet-BC
+    (0.8 M), each with a growth rate of 12. Weights are initialised as in He et al. (arXiv
+    1502.01852), as in the paper.
 
-    Goes with the neck ``GlobalAveragePooling`` and a ``LinearClsHead`` of ``out_channels`` input
+    Use it with the neck ``GlobalAveragePooling`` and a ``LinearClsHead`` of ``out_channels`` input
     channels: 448, 1168 and 342 for these three.
 
     Args:
-        depth: Layers with weights, the classifier included: 3 n + 4, or 6 n + 4 with bottlenecks,
-            for n layers a block.
+        depth: Layers with weights, including the classifier: 3 n + 4, or 6 n + 4 with bottlenecks,
+            for n layers per block.
         growth_rate: Channels that every layer adds, k.
         bottleneck: DenseNet-BC: a 1x1 convolution to 4 k channels before every 3x3 one, 2 k
             channels after the stem instead of 16, and half the channels after every block.
-        compression_factor: Share of the channels that a transition keeps, theta, in (0, 1]; by
+        compression_factor: Fraction of the channels that a transition keeps, theta, in (0, 1]; by
             default 0.5 with bottlenecks and 1 without.
-        init_cfg: How the weights start.
+        init_cfg: Initialisation of the weights.
 
     Raises:
-        W2SError: ``depth`` does not fit three equal blocks, or another argument is out of range.
+        W2SError: ``depth`` does not give three equal blocks, or another argument is out of range.
     """
 
     def __init__(
