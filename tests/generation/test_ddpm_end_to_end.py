@@ -173,7 +173,7 @@ def test_a_students_averaged_weights_are_exported(run, teacher, tmp_path):
     kept = {key.removeprefix('unet.'): value for key, value in saved['state_dict'].items()}
     assert state.keys() == kept.keys() and all(torch.equal(state[k], kept[k]) for k in kept)
     again = export(*files, str(tmp_path / 'folder'))
-    assert again.returncode == 2 and 'is there already' in again.stderr
+    assert again.returncode == 2 and 'already exists' in again.stderr
     assert 'Traceback' not in again.stderr
 
 

@@ -75,7 +75,7 @@ def test_a_plain_folder_with_its_files_at_the_top_is_read_too(trained, folder, t
 
 def test_what_is_there_already_is_not_written_over(trained, folder):
     before = {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
-    with pytest.raises(W2SError, match='is there already'):
+    with pytest.raises(W2SError, match='already exists'):
         export_pipeline(trained, folder)
     assert {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()} == before
 
@@ -111,7 +111,7 @@ def test_a_model_that_answers_something_else_is_refused(scheduler, network, mess
 
 
 def test_a_folder_that_is_none_and_one_that_is_damaged_are_named(folder, tmp_path):
-    with pytest.raises(W2SError, match=r'no pipeline folder .* no unet/config.json'):
+    with pytest.raises(W2SError, match=r'not a pipeline folder .* no unet/config.json'):
         DiffusersDDPM(str(tmp_path / 'nothing'))
     (folder / 'unet/diffusion_pytorch_model.safetensors').unlink()
     with pytest.raises(W2SError, match=r'no unet/diffusion_pytorch_model.safetensors'):

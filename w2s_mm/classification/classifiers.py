@@ -1,4 +1,4 @@
-"""The student among classifiers, and torchvision's models as teachers."""
+"""The classifier student, and torchvision's models as teachers."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class W2SImageClassifier(WeakToStrong, ImageClassifier):
 class TorchvisionClassifier(ImageClassifier):
     """A classifier of torchvision, for use as a teacher or in ``w2s test``.
 
-    Its state dict has torchvision's own keys, so that torchvision's checkpoints load as they are.
+    Its state dict has torchvision's keys, so torchvision's checkpoints load without conversion.
 
     Args:
-        model_name: As ``torchvision.models.get_model`` takes it, e.g. ``'resnet18'``.
+        model_name: A name for ``torchvision.models.get_model``, e.g. ``'resnet18'``.
         num_classes: Number of classes.
         data_preprocessor: Config of an MMPretrain ``ClsDataPreprocessor``: the mean and standard
-            deviation that the checkpoint was trained with, and whether channels must be swapped.
-            May stand beside the model in a config file, as MMPretrain's does.
-        **kwargs: Passed on to the torchvision model.
+            deviation that the checkpoint was trained with, and whether to swap channels. In a
+            config file it may be a top-level key, as in MMPretrain.
+        **kwargs: Passed to the torchvision model.
 
     Raises:
         W2SError: torchvision has no such model, or there is no ``data_preprocessor``.
@@ -47,7 +47,7 @@ class TorchvisionClassifier(ImageClassifier):
         if not data_preprocessor:
             raise W2SError(
                 'TorchvisionClassifier has no data_preprocessor; expected the mean and standard '
-                "deviation that its checkpoint was trained with. For torchvision's own, type "
+                "deviation that its checkpoint was trained with. For torchvision's checkpoints: "
                 'data_preprocessor=dict(mean=[123.675, 116.28, 103.53], '
                 'std=[58.395, 57.12, 57.375], to_rgb=True).'
             )
@@ -69,5 +69,5 @@ class TorchvisionClassifier(ImageClassifier):
         drop_prefix(self, 'backbone')
 
     def extract_feat(self, inputs: Tensor, stage: str = 'neck') -> tuple[Tensor]:
-        """The logits (N, C): torchvision's models end with their classifier."""
+        """The logits (N, C), as torchvision's models include their classifier."""
         return (self.backbone(inputs),)

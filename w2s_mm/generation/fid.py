@@ -146,7 +146,7 @@ class FID(BaseMetric):
             temporary = path.with_name(f'.{os.getpid()}_{path.name}')
             np.savez(temporary, mean=statistics.mean, covariance=statistics.covariance)
             os.replace(temporary, path)
-            print_log(f'Saved the statistics of {len(dataset):,} reference images: {path}', 'current')
+            print_log(f'Statistics of {len(dataset):,} reference images saved: {path}', 'current')
 
     def _batches(self, dataset: Any) -> Iterator[tuple[int, Tensor]]:
         """The images of this process in batches, each with how many all processes have done."""

@@ -1,4 +1,4 @@
-"""Pipeline folders of diffusers: a trained model written as one, and one read as a model."""
+"""Pipeline folders of diffusers: export of a trained model, and models loaded from a folder."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ WEIGHTS = ('diffusion_pytorch_model.safetensors', 'diffusion_pytorch_model.bin')
 
 
 def export_pipeline(model: DDPM, folder: str | Path) -> None:
-    """Write a model as a folder that ``diffusers.DDPMPipeline.from_pretrained`` reads.
+    """Save a model as a folder for ``diffusers.DDPMPipeline.from_pretrained``.
 
-    That pipeline samples as the method ``'ancestral'`` does, number for number.
+    The pipeline gives exactly the samples of the method ``'ancestral'``.
 
     Args:
-        model: A trained model, or student; its teacher is not looked at.
-        folder: Must not hold anything yet.
+        model: A trained model, or student; its teacher is ignored.
+        folder: A folder that does not exist or is empty.
 
     Raises:
-        W2SError: The folder holds something.
+        W2SError: The folder is not empty.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise W2SError(f'{folder} is there already. Delete it, or give another folder.')
+        raise W2SError(f'{folder} already exists. Delete it, or give another folder.')
     scheduler = ancestral_scheduler(model.diffusion, model.learned_variance)
     DDPMPipeline(unet=model.unet, scheduler=scheduler).save_pretrained(folder)
 
 
 def load_pipeline(folder: str | Path, **kwargs: Any) -> DiffusersDDPM:
-    """The model in a pipeline folder, with its weights, to sample from.
+    """Load the model in a pipeline folder, with its weights, for sampling.
 
     Args:
-        folder: As :class:`DiffusersDDPM` takes it.
-        **kwargs: Those of :class:`DiffusersDDPM`.
+        folder: As in :class:`DiffusersDDPM`.
+        **kwargs: Arguments of :class:`DiffusersDDPM`.
     """
     model = DiffusersDDPM(str(folder), **kwargs)
     weights = pipeline_weights(folder)
@@ -66,21 +66,22 @@ def pipeline_weights(folder: str | Path) -> str:
 class DiffusersDDPM(DDPM):
     """The model in a pipeline folder of diffusers, for use as a teacher.
 
-    Its state dict has diffusers' own keys, so that the folder's weights load as they are::
+    Its state dict has diffusers' keys, so the folder's weights load without conversion::
 
         teacher=dict(
             config=dict(type='DiffusersDDPM', folder='FOLDER'),
             checkpoint='FOLDER/unet/diffusion_pytorch_model.safetensors')
 
     Args:
-        folder: With ``unet/config.json`` and ``scheduler/scheduler_config.json``, or both files
-            at its top, as older ones have it.
-        sampling: As that of :class:`DDPM`.
-        data_preprocessor: MMEngine's; by default the images are on [-1, 1], as in diffusers.
+        folder: Has ``unet/config.json`` and ``scheduler/scheduler_config.json``, or both files
+            at its top level, as in older folders.
+        sampling: As in :class:`DDPM`.
+        data_preprocessor: As in :class:`DDPM`; by default the images are on [-1, 1], as in
+            diffusers.
 
     Raises:
-        W2SError: Files are missing or damaged, or what they describe is no ``UNet2DModel`` that
-            predicts the noise under a linear or cosine schedule.
+        W2SError: Files are missing or damaged, or the model is not a ``UNet2DModel`` that predicts
+            the noise under a linear or cosine schedule.
     """
 
     def __init__(
@@ -112,9 +113,9 @@ def _find(folder: str | Path, part: str, *names: str) -> Path:
         if path.is_file():
             return path
     raise W2SError(
-        f'{folder} is no pipeline folder of diffusers: it has no {part}/{names[0]} (looked for '
-        f'{places[0].absolute()}). Expected what DDPMPipeline.save_pretrained or '
-        f'`w2s export-ddpm` writes.'
+        f'{folder} is not a pipeline folder of diffusers: it has no {part}/{names[0]} (looked for '
+        f'{places[0].absolute()}). Expected the output of DDPMPipeline.save_pretrained or of '
+        f'`w2s export-ddpm`.'
     )
 
 
@@ -127,13 +128,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _noise_schedule(folder: str) -> tuple[NoiseSchedule, int]:
-    """Name and number of steps of the schedule, if it is one of ours."""
+    """Name and number of steps of the noise schedule, if it is a supported one."""
     config = _read(_find(folder, 'scheduler', 'scheduler_config.json'))
     prediction = config.get('prediction_type', 'epsilon')
     if prediction != 'epsilon':
         raise W2SError(
-            f'The model in {folder} predicts {prediction!r}, the student epsilon (the noise): they '
-            f'cannot be compared. Choose a teacher whose prediction_type is epsilon.'
+            f'The model in {folder} predicts {prediction!r}, the student epsilon (the noise). '
+            f'Choose a teacher whose prediction_type is epsilon.'
         )
     scheduler = DDPMScheduler.from_config(config)
     steps = scheduler.config.num_train_timesteps
