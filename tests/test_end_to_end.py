@@ -170,7 +170,7 @@ def test_every_family_trains_with_its_teacher(name, scenes, tmp_path):
         ('model.teacher.checkpoint=not/there.pth', 'Train the teacher first'),
         ('model.teacher.config=not/there.py', 'Teacher config not found'),
         ('default_hooks.time_to_target.thresholds=[20]', 'Write 20 % as 0.2'),
-        ('default_hooks.weak_to_strong.schedule.hold=2.0', 'longer than the training'),
+        ('default_hooks.weak_to_strong.schedule.hold=2.0', 'longer than the run'),
         ('train_dataloader.dataset.data_root=not/there/', 'w2s digit-scenes'),
     ],
 )

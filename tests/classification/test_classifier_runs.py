@@ -111,7 +111,7 @@ def test_a_student_is_evaluated_without_its_teacher(teacher, tmp_path, monkeypat
     [
         ('model.teacher.checkpoint=not/there.pth', 'Train the teacher first'),
         ('default_hooks.weak_to_strong.temperature.end=0', r'temperature\.end is 0'),
-        ('default_hooks.weak_to_strong.schedule.hold=2000', 'longer than the training'),
+        ('default_hooks.weak_to_strong.schedule.hold=2000', 'longer than the run'),
         ('model.head.num_classes=7', 'number of classes: teacher 10, student 7'),
         ('default_hooks.weak_to_strong.metric=top1', 'accuracy/top1'),
     ],

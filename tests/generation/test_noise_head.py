@@ -117,16 +117,16 @@ def test_teacher_is_asked_what_the_student_was_and_answers_with_its_noise_half(
     [
         (
             {'noise_schedule': 'linear'},
-            r"schedule .* teacher \('linear', 50\), student \('cosine', 50\)",
+            r"schedule: teacher \('linear', 50\), student \('cosine', 50\)",
         ),
-        ({'steps': 60}, r"schedule .* teacher \('cosine', 60\), student \('cosine', 50\)"),
-        ({'unet': {'image_size': 16}}, r'shape .* teacher \(1, 16, 16\), student \(1, 8, 8\)'),
-        ({'unet': {'in_channels': 3}}, r'shape .* teacher \(3, 8, 8\), student \(1, 8, 8\)'),
+        ({'steps': 60}, r"schedule: teacher \('cosine', 60\), student \('cosine', 50\)"),
+        ({'unet': {'image_size': 16}}, r'shape .*: teacher \(1, 16, 16\), student \(1, 8, 8\)'),
+        ({'unet': {'in_channels': 3}}, r'shape .*: teacher \(3, 8, 8\), student \(1, 8, 8\)'),
         (
             {'data_preprocessor': dict(type='ImgDataPreprocessor', mean=[0.0], std=[255.0])},
             r'scale .* the teacher \(\[0.0\], \[255.0\]\), of the student \(\[127.5\], \[127',
         ),
-        ({'sampling': dict(steps=5)}, "sampling .* 'steps': 5}, student .* 'steps': 4}"),
+        ({'sampling': dict(steps=5)}, "sampling: teacher .* 'steps': 5}, student .* 'steps': 4}"),
     ],
 )
 def test_a_teacher_that_reads_the_images_otherwise_is_refused_before_training(
