@@ -85,7 +85,7 @@ def test_absent_inception_weights_are_told_with_address_place_and_what_runs_with
     message = str(refused.value)
     assert 'not exist: nowhere/weights.pth' in message
     assert features.INCEPTION_FILE in message and 'github.com/toshas/torch-fidelity' in message
-    assert 'ClassifierFeatures' in message and 'configs/digits/ddpm_baseline.py' in message
+    assert 'ClassifierFeatures' in message and 'w2s_mm::digits/ddpm_baseline.py' in message
 
 
 def test_another_file_is_no_standard_fid(tmp_path):
