@@ -37,8 +37,8 @@ def check_selection(score_thr: float, box_form: str, loss_bbox: nn.Module | None
         )
     if box_form == 'encoded' and isinstance(loss_bbox, _OF_CORNERS):
         raise W2SError(
-            f"distill_head.loss_bbox is a {type(loss_bbox).__name__}, and box_form='encoded' gives "
-            f"it numbers that are no boxes. Set distill_head.box_form='corners'."
+            f'distill_head.loss_bbox is a {type(loss_bbox).__name__}, which needs boxes, and '
+            f"box_form='encoded' gives it encoded numbers. Set distill_head.box_form='corners'."
         )
 
 
