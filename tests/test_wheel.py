@@ -33,6 +33,12 @@ data = dict(
     data_root='data/digit_scenes/',
     metainfo=dict(classes=tuple('0123456789')),
 )
+pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='Resize', scale=(64, 64)),
+    dict(type='PackDetInputs'),
+]
 train_dataloader = dict(
     batch_size=2,
     num_workers=0,
@@ -41,18 +47,18 @@ train_dataloader = dict(
         **data,
         ann_file='annotations/train.json',
         data_prefix=dict(img='train/'),
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='LoadAnnotations', with_bbox=True),
-            dict(type='Resize', scale=(64, 64)),
-            dict(type='PackDetInputs'),
-        ],
+        pipeline=pipeline,
     ),
 )
 val_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(**data, ann_file='annotations/val.json', data_prefix=dict(img='val/')),
+    dataset=dict(
+        **data,
+        ann_file='annotations/val.json',
+        data_prefix=dict(img='val/'),
+        pipeline=pipeline,
+    ),
 )
 val_evaluator = dict(ann_file='data/digit_scenes/annotations/val.json')
 train_cfg = dict(max_epochs=1)
