@@ -22,7 +22,7 @@ setup: ## install the pinned packages into .venv/ and compile mmcv, once
 	exec "$$p" tools/bootstrap.py
 
 demo: setup ## train a teacher, a baseline and a student on the digit scenes, and compare them
-	@$(RUN) tools/demo.py $(ARGS)
+	@$(RUN) -m w2s_mm demo $(ARGS)
 
 test: setup ## run all tests (ARGS='-k gate' selects some)
 	@$(PYTEST) $(ARGS)

@@ -4,4 +4,4 @@ Shapes in every docstring of the package use this legend: N images, C classes, A
 L levels, R RoIs or priors, K channels, H and W height and width.
 """
 
-__version__ = '0.1.0'
+__version__ = '0.2.0.dev0'

@@ -16,7 +16,7 @@ from w2s_mm.utils.errors import W2SError
 MAX_DROPPED = 3  # dropped answers in a row at which the run is stopped
 
 # Replaces every number of a dropped answer. Any finite value would do, since the resulting terms
-# are set to 0. As a logit, this one puts every prior and RoI below the score threshold, so the loss
+# are set to 0. As a sigmoid logit, this one puts every prior below the score threshold, so the loss
 # does not suddenly cover all of them.
 REPLACEMENT = -30.0
 
