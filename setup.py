@@ -1,4 +1,4 @@
-"""Packaging: `pip install .` brings light dependencies only and leaves an MM stack as it is."""
+"""Packaging. `pip install .` installs only light dependencies and does not change the MM stack."""
 
 import re
 import shutil
@@ -11,13 +11,13 @@ ROOT = Path(__file__).parent
 
 
 def pins(name: str) -> list[str]:
-    """Requirements of ``requirements/<name>.txt``, comments left out."""
+    """Requirements in ``requirements/<name>.txt``, without comments."""
     lines = (ROOT / 'requirements' / f'{name}.txt').read_text(encoding='utf-8').splitlines()
     return [stripped for line in lines if (stripped := line.split('#')[0].strip())]
 
 
 def version() -> str:
-    """The version that ``w2s_mm/__init__.py`` states."""
+    """The version in ``w2s_mm/__init__.py``."""
     text = (ROOT / 'w2s_mm' / '__init__.py').read_text(encoding='utf-8')
     found = re.search(r"^__version__ = '([^']+)'", text, re.MULTILINE)
     if found is None:
@@ -26,10 +26,10 @@ def version() -> str:
 
 
 class BuildWithConfigs(build_py):
-    """Puts ``configs/`` into the package as ``.mim/configs``, where MM packages keep theirs."""
+    """Ships ``configs/`` as ``.mim/configs`` in the package, as other MM packages do."""
 
     def run(self) -> None:
-        """Copy them into a wheel; for an editable install, link to them."""
+        """Copy the configs into a wheel; in an editable install, link to them."""
         super().run()
         package = ROOT / 'w2s_mm' if self.editable_mode else Path(self.build_lib, 'w2s_mm')
         target = package / '.mim' / 'configs'
@@ -52,8 +52,8 @@ setup(
     packages=find_packages(include=['w2s_mm', 'w2s_mm.*']),
     cmdclass={'build_py': BuildWithConfigs},
     entry_points={'console_scripts': ['w2s = w2s_mm.__main__:main']},
-    # torch and the MM packages are not listed: under which names and from where they come is the
-    # user's choice. w2s_mm.commands.environment.check_environment looks at what is importable.
+    # torch and the MM packages are not listed, since users install them under different names and
+    # from different sources. w2s_mm.commands.environment.check_environment checks the imports.
     install_requires=['matplotlib', 'numpy', 'pillow', 'safetensors', 'scikit-learn'],
     extras_require={
         name: pins(name) for name in ('detection', 'classification', 'generation', 'tests')

@@ -1,12 +1,14 @@
 #!/usr/bin/env python
-"""What distillation costs: seconds an iteration and memory, as ratios to the baseline.
+"""Measure the cost of distillation: time and memory per iteration, relative to the baseline.
 
     python benchmarks/cost.py [--config CONFIG] [--iterations 60] [--threads 2] [--json FILE]
 
-Three models train side by side in one process on the same batches, in turn, so that a drift of
-the machine's speed reaches all alike: the baseline (the plain detector), the student while
-distilling, and the student after its gate has closed. Each figure is the median of the ratios
-iteration by iteration, after warm-up, with its quartiles. The hook's own work is included.
+Three models are trained in turn on the same batches in one process, so that changes in the
+machine's speed affect all of them: the baseline (the plain detector), the student during
+distillation, and the student after distillation has ended. The script reports the median and
+quartiles of the time ratios per iteration, after warm-up. The time of the hook is included.
+
+The teacher's checkpoint and the training data of the config must exist.
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ from mmengine.logging import MessageHub
 from mmengine.registry import HOOKS, MODELS, init_default_scope
 from mmengine.runner import Runner
 
+from w2s_mm.utils.mm import read_config_file
+
 ROLES = ('baseline', 'distilling', 'closed')
 
 
-class Contestant:
+class TimedModel:
     """A model, its optimizer and, for a student, its hook."""
 
     def __init__(self, role: str, cfg: Config) -> None:
@@ -51,17 +55,19 @@ class Contestant:
         self.hook: Any = None
         if role != 'baseline':
             self.hook = HOOKS.build(cfg.default_hooks.weak_to_strong)
-            self.hook._iters_per_unit = 1e9  # stay where the weight is held
+            self.hook._read_heads(self.model)
+            # Stay on the plateau of the schedule, whatever its unit.
+            self.hook._iters = dict.fromkeys(('iter', 'epoch', 'training'), 1e9)
             self.runner.iter = int(1e9 * (self.hook.schedule.warmup + self.hook.schedule.hold / 2))
         if role == 'distilling':
             self.model.prepare_teacher()
             self.hook._student = self.model
         if role == 'closed':
-            self.model.teacher.release()
+            self.model.end_distillation()
         self.seconds: list[float] = []
 
     def step(self, batch: dict[str, Any]) -> None:
-        """One training iteration, timed."""
+        """Run and time one training iteration."""
         batch = copy.deepcopy(batch)
         start = time.perf_counter()
         if self.hook is not None:
@@ -72,32 +78,32 @@ class Contestant:
         self.seconds.append(time.perf_counter() - start)
 
 
-def peak_bytes(contestant: Contestant, batch: dict[str, Any]) -> int:
-    """Peak of what one step allocates, beyond what was there before it."""
+def peak_bytes(model: TimedModel, batch: dict[str, Any]) -> int:
+    """Peak memory allocated during one step, in bytes, without what was allocated before."""
     gc.collect()
     if torch.cuda.is_available():
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-        contestant.step(batch)
+        model.step(batch)
         return torch.cuda.max_memory_allocated() - before
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
-        contestant.step(batch)
-    held = peak = 0
+        model.step(batch)
+    allocated = peak = 0
     for event in profile.profiler.kineto_results.events():
         if event.name() == '[memory]':
-            held += event.nbytes()
-            peak = max(peak, held)
+            allocated += event.nbytes()
+            peak = max(peak, allocated)
     return peak
 
 
-def ratios(contestant: Contestant, baseline: Contestant, skip: int) -> list[float]:
-    """Iteration by iteration."""
-    return [a / b for a, b in zip(contestant.seconds[skip:], baseline.seconds[skip:], strict=True)]
+def ratios(model: TimedModel, baseline: TimedModel, skip: int) -> list[float]:
+    """Time relative to the baseline, for each iteration after the first ``skip``."""
+    return [a / b for a, b in zip(model.seconds[skip:], baseline.seconds[skip:], strict=True)]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -108,19 +114,19 @@ def main() -> None:
     parser.add_argument('--json')
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    cfg = Config.fromfile(args.config)
+    cfg = read_config_file(args.config)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     batches = [batch for batch, _ in zip(loader, range(8), strict=False)]
 
-    by_role = {role: Contestant(role, cfg) for role in ROLES}
+    by_role = {role: TimedModel(role, cfg) for role in ROLES}
     total = args.warmup + args.iterations
     for number in range(total):
-        # The order rotates: nobody always runs on the cache another has just emptied.
+        # Rotate the order, so that no model always runs after the same one.
         for offset in range(len(ROLES)):
             by_role[ROLES[(number + offset) % len(ROLES)]].step(batches[number % len(batches)])
         if (number + 1) % 10 == 0:
-            print(f'iteration {number + 1} of {total}', flush=True)
+            print(f'Iteration [{number + 1}/{total}]', flush=True)
 
     baseline = by_role['baseline']
     result: dict[str, Any] = {
@@ -131,7 +137,7 @@ def main() -> None:
         'torch': torch.__version__,
         'baseline_seconds': statistics.median(baseline.seconds[args.warmup :]),
     }
-    print(f'\nbaseline: {result["baseline_seconds"]:.4f} s an iteration (median)')
+    print(f'\nbaseline: {result["baseline_seconds"]:.4f} s per iteration (median)')
     memory = {role: peak_bytes(by_role[role], batches[0]) for role in ROLES}
     for role in ROLES[1:]:
         low, median, high = statistics.quantiles(ratios(by_role[role], baseline, args.warmup), n=4)
@@ -142,8 +148,8 @@ def main() -> None:
             'peak_memory_ratio': share,
         }
         print(
-            f'{role:>10}: {median:.3f} of its time (quartiles {low:.3f} to {high:.3f}), '
-            f'{share:.4f} of its peak memory in a step'
+            f'{role:>10}: {median:.3f} x the time (quartiles {low:.3f} to {high:.3f}), '
+            f'{share:.4f} x the peak memory of a step'
         )
     result['peak_bytes'] = memory
     if args.json:

@@ -44,7 +44,7 @@ def test_a_command_gets_its_arguments(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(['coco-split', '--root', str(tmp_path)])
     assert stopped.value.code == 2
-    assert 'instances_train2017.json is not there' in capsys.readouterr().err
+    assert 'instances_train2017.json not found' in capsys.readouterr().err
 
 
 def test_help_imports_nothing_that_is_slow():

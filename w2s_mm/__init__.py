@@ -1,6 +1,6 @@
 """Weak-to-strong distillation for the MM stack: reach a target metric earlier (arXiv 2604.15451).
 
-Shapes in every docstring of the package use this legend: N images, C classes, A anchors a place,
+Shapes in docstrings use this legend: N images, C classes, A anchors per location,
 L levels, R RoIs or priors, K channels, H and W height and width.
 """
 

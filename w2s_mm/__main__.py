@@ -8,7 +8,7 @@ from importlib import import_module
 
 from w2s_mm import __version__
 
-# Name: module of w2s_mm.commands, what it does. A module is imported when its command runs.
+# Name: (module of w2s_mm.commands, description). Modules are imported only when their command runs.
 COMMANDS = {
     'train': ('train', 'train a model'),
     'test': ('test', 'evaluate a checkpoint'),
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command that the first argument names.
 
     Args:
-        argv: The arguments; those of the command line if None.
+        argv: Arguments. Default: those of the command line.
     """
     name, *rest = (sys.argv[1:] if argv is None else list(argv)) or ['']
     if name in ('-h', '--help'):
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def usage() -> str:
-    """The help text: a line for each command."""
+    """The help text, with one line per command."""
     lines = [f'  {name:<16}{what}' for name, (_, what) in COMMANDS.items()]
     return '\n'.join(
         [
@@ -58,8 +58,8 @@ def usage() -> str:
             '',
             *lines,
             '',
-            'Arguments of a command: w2s COMMAND --help',
-            'Give a config by its path, or by name: w2s_mm::digits/retinanet_student.py',
+            'For the arguments of a command, run: w2s COMMAND --help',
+            'A config is a path, or a name such as w2s_mm::digits/retinanet_student.py.',
         ]
     )
 

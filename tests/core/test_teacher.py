@@ -290,7 +290,7 @@ def test_config_without_a_model_is_named(tmp_path):
 
 def test_checkpoint_of_another_architecture_is_named(teacher, make_teacher):
     wider = make_teacher({'backbone.base_channels': 16, 'neck.in_channels': [32, 64]})
-    with pytest.raises(W2SError, match=r'of another shape: backbone\.') as refusal:
+    with pytest.raises(W2SError, match=r'of a different shape: backbone\.') as refusal:
         FrozenTeacher(teacher.config, wider['checkpoint']).load()
     assert wider['checkpoint'] in str(refusal.value)
     assert 'model.teacher.config' in str(refusal.value)

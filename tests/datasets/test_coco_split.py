@@ -65,7 +65,7 @@ def test_draw_is_the_same_everywhere():
 
 def test_only_annotated_images():
     assert all(i % 4 for i in ids(draw_subset(instances(), 30, seed=0)))
-    with pytest.raises(W2SError, match='Only 30 annotated images are there; 31'):
+    with pytest.raises(W2SError, match='is 31; only 30 have annotations'):
         draw_subset(instances(), 31, seed=0)
 
 
@@ -87,14 +87,14 @@ def test_command_writes_both_splits_and_the_ids(coco, capsys):
 
 
 def test_official_file_missing(tmp_path):
-    with pytest.raises(W2SError, match=r'instances_train2017\.json is not there.*cocodataset'):
+    with pytest.raises(W2SError, match=r'instances_train2017\.json not found.*cocodataset'):
         coco_split(['--root', str(tmp_path)])
 
 
 def test_second_file_missing_leaves_nothing_half_done(coco):
     (coco / 'instances_val2017.json').unlink()
     before = sorted(path.name for path in coco.iterdir())
-    with pytest.raises(W2SError, match=r'instances_val2017\.json is not there'):
+    with pytest.raises(W2SError, match=r'instances_val2017\.json not found'):
         coco_split(['--root', str(coco.parent), '--train', '10', '--val', '5'])
     assert sorted(path.name for path in coco.iterdir()) == before
 

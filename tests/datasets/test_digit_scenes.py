@@ -143,7 +143,7 @@ def test_another_set_is_refused_unless_forced(tmp_path):
 
 def test_files_of_someone_else_are_never_replaced(tmp_path):
     (tmp_path / 'thesis.tex').write_text('mine')
-    with pytest.raises(FileExistsError, match='left alone: choose another --root'):
+    with pytest.raises(FileExistsError, match=r'not deleted\. Choose another --root'):
         write_digit_scenes(tmp_path, num_train=1, num_val=1, force=True)
     assert (tmp_path / 'thesis.tex').read_text() == 'mine'
 

@@ -206,9 +206,7 @@ def test_log_says_in_one_message_what_went_where(logged):
         '  AdamW, output layers (lr 0.002, weight decay 0.1): 288 parameters in '
         'head.*.weight (2)' in text.splitlines()
     )
-    assert text.splitlines()[-1] == (
-        '  Left out, frozen: 288 parameters in backbone.grouped.weight'
-    )
+    assert text.splitlines()[-1] == ('  Frozen, skipped: 288 parameters in backbone.grouped.weight')
     for name, _ in model.named_parameters():
         assert name in text or re.sub(r'\d+', '*', name) in text
 
@@ -216,7 +214,7 @@ def test_log_says_in_one_message_what_went_where(logged):
 def test_log_warns_when_nothing_is_left_for_muon(logged):
     build(nn.Linear(2, 2))
     ((level, text),) = logged()
-    assert level == 'WARNING' and 'nothing for Muon' in text
+    assert level == 'WARNING' and 'no parameters for Muon' in text
 
 
 def test_abbreviation_keeps_a_name_that_is_alone():

@@ -160,7 +160,7 @@ def test_absent_file_is_named(tmp_path):
 
 
 def test_unreachable_address_is_named():
-    with pytest.raises(W2SError, match=r'http://127\.0\.0\.1:1/c\.pth could not be fetched'):
+    with pytest.raises(W2SError, match=r'http://127\.0\.0\.1:1/c\.pth could not be downloaded'):
         load_checkpoint('http://127.0.0.1:1/c.pth')
 
 

@@ -1,4 +1,4 @@
-"""A random part of COCO, drawn reproducibly."""
+"""Draw a random, reproducible subset of COCO."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SPLITS = ('train', 'val')
 
 
 def draw_subset(instances: dict[str, Any], size: int, seed: int) -> dict[str, Any]:
-    """Keep ``size`` images of a COCO dict, with their annotations and all categories.
+    """Draw ``size`` images of a COCO dict, with their annotations and all categories.
 
-    Only images with at least one annotation can be drawn. The draw depends on the image ids and
-    the seed alone, not on their order in the file.
+    Only images with at least one annotation are drawn. The draw depends only on the image ids and
+    the seed, not on the order in the file.
 
     Args:
         instances: A COCO instances dict.
@@ -25,16 +25,16 @@ def draw_subset(instances: dict[str, Any], size: int, seed: int) -> dict[str, An
         seed: Seed of the draw.
 
     Returns:
-        A COCO instances dict, images in the order of their ids.
+        A COCO instances dict, with images sorted by id.
 
     Raises:
         W2SError: There are fewer annotated images than ``size``.
     """
     if size < 1:
-        raise W2SError(f'{size} images were asked for; expected at least 1.')
+        raise W2SError(f'The number of images is {size}; expected at least 1.')
     annotated = sorted({annotation['image_id'] for annotation in instances['annotations']})
     if len(annotated) < size:
-        raise W2SError(f'Only {len(annotated)} annotated images are there; {size} were asked for.')
+        raise W2SError(f'The number of images is {size}; only {len(annotated)} have annotations.')
     kept = set(random.Random(seed).sample(annotated, size))
     images = [image for image in instances['images'] if image['id'] in kept]
     return {
@@ -45,21 +45,21 @@ def draw_subset(instances: dict[str, Any], size: int, seed: int) -> dict[str, An
 
 
 def make_split(root: Path, train: int, val: int, seed: int) -> None:
-    """Write ``instances_train5k.json`` and ``instances_val500.json`` and the ids drawn.
+    """Write ``instances_train5k.json``, ``instances_val500.json`` and the drawn image ids.
 
     Raises:
-        W2SError: An official annotation file is not there.
+        W2SError: An official annotation file is missing or damaged.
     """
     sources = {split: root / 'annotations' / f'instances_{split}2017.json' for split in _SPLITS}
     for source in sources.values():
         if not source.is_file():
             raise W2SError(
-                f'{source} is not there. Download annotations_trainval2017.zip from '
-                f'cocodataset.org and unpack it in {root} (another place: --root).'
+                f'{source} not found. Download annotations_trainval2017.zip from cocodataset.org '
+                f'and unpack it in {root}, or set --root.'
             )
     for split, size, name in (('train', train, 'train5k'), ('val', val, 'val500')):
         source = sources[split]
-        print(f'reading {source} ...', flush=True)
+        print(f'Reading {source}', flush=True)
         try:
             instances = json.loads(source.read_text())
         except json.JSONDecodeError as error:

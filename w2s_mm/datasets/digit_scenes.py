@@ -1,10 +1,10 @@
 """Digit scenes: a small detection set of real pixels that needs no download.
 
-Handwritten digits (the 8x8 scans of scikit-learn's ``load_digits``) are pasted in random colour,
-size and place on crops of scikit-learn's two bundled photographs. Nothing of the validation scenes
-occurs in the training scenes: glyphs and photographs are divided before anything is drawn.
+Handwritten digits (the 8x8 scans of scikit-learn's ``load_digits``) are pasted in random colours,
+sizes and positions on crops of scikit-learn's two bundled photographs. Training and validation
+scenes share no glyphs and no background pixels.
 
-On disk, MMDetection's ``CocoDataset`` reads it as it is::
+Files, readable by MMDetection's ``CocoDataset``::
 
     <root>/train/000000.jpg ...      <root>/annotations/train.json
     <root>/val/000000.jpg ...        <root>/annotations/val.json
@@ -24,19 +24,19 @@ import numpy as np
 
 CLASSES = tuple('0123456789')
 
-FORMAT = 2  # Raise it when the same parameters would give other scenes or annotations.
+FORMAT = 2  # Increase when the same parameters give different scenes or annotations.
 SPLITS = ('train', 'val')
-NUM_TRAIN_GLYPHS = 1400  # Of 1,797, in the order of load_digits; the rest is for validation.
+NUM_TRAIN_GLYPHS = 1400  # The first of 1,797 in load_digits; the rest is for validation.
 MAX_DIGITS = 5
-HEIGHTS = (1 / 8, 3 / 8)  # Of a glyph, as a fraction of the scene's side: 16 to 48 px of 128.
+HEIGHTS = (1 / 8, 3 / 8)  # Glyph height as a fraction of the scene: 16 to 48 of 128 px.
 MAX_OVERLAP = 0.1  # Intersection of two boxes over the smaller one.
-MIN_CONTRAST = 70  # Distance in RGB between a digit and what lies under it.
-VISIBLE = 0.25  # Opacity from which on a pixel belongs to a digit.
-FRINGE = 2  # Pixels around the box that still hold the digit's soft edge.
+MIN_CONTRAST = 70  # RGB distance between a digit and its background.
+VISIBLE = 0.25  # Minimum opacity of a pixel that belongs to a digit.
+FRINGE = 2  # Width in pixels of the digit's soft edge around its box.
 
 
 class Source(NamedTuple):
-    """What the scenes of one split are made of."""
+    """Glyphs and photographs of one split."""
 
     glyphs: np.ndarray  # (G, 8, 8), float32 in 0..1
     labels: np.ndarray  # (G,), 0..9
@@ -44,7 +44,7 @@ class Source(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """One scene: what is in the picture, and where.
+    """One scene with its annotations.
 
     Image (S, S, 3) uint8; boxes (R, 4) as x, y, w, h in pixels; labels (R,); masks (R, S, S) bool,
     the visible pixels of each digit.
@@ -66,27 +66,27 @@ def write_digit_scenes(
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> bool:
-    """Write the data set, or leave it alone when this very one is already there.
+    """Write the data set, unless it already exists with the same parameters.
 
-    The files appear under ``root`` all at once: an interrupted run leaves nothing half. Scene ``i``
-    of a split depends on ``seed``, ``size`` and ``i`` only, so a larger set begins with the
-    smaller one.
+    ``root`` is created atomically, so an interrupted call leaves no partial data set. Scene ``i``
+    of a split depends only on ``seed``, ``size`` and ``i``, so a larger data set starts with the
+    scenes of a smaller one.
 
     Args:
-        root: Directory of the data set; made if absent.
+        root: Directory of the data set; created if missing.
         num_train: Number of training scenes.
         num_val: Number of validation scenes.
-        size: Side of a scene in pixels.
-        seed: Seed of everything that is random.
-        force: Replace digit scenes of other parameters; files of another kind are never deleted.
+        size: Width and height of a scene in pixels.
+        seed: Random seed.
+        force: Replace digit scenes with other parameters. Other files are never deleted.
         progress: Called as ``progress(done, total)`` after each scene.
 
     Returns:
-        True if it was written, False if it was already there.
+        True if it was written, False if it already existed.
 
     Raises:
         ValueError: A parameter is out of range.
-        FileExistsError: ``root`` holds something else.
+        FileExistsError: ``root`` contains something else.
         ModuleNotFoundError: scikit-learn, Pillow or pycocotools is missing.
     """
     for name, value, least in (
@@ -96,7 +96,7 @@ def write_digit_scenes(
         ('seed', seed, 0),
     ):
         if value < least:
-            raise ValueError(f'digit scenes: {name} is {value}, expected {least} or more')
+            raise ValueError(f'digit scenes: {name} is {value}; expected at least {least}')
 
     root = Path(root)
     manifest = {
@@ -107,7 +107,7 @@ def write_digit_scenes(
         'size': size,
         'seed': seed,
     }
-    if _already_there(root, manifest, force):
+    if _already_written(root, manifest, force):
         return False
 
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def write_digit_scenes(
 
 
 def load_source(split: str) -> Source:
-    """Load the glyphs and photographs of ``split``; no two splits share a glyph or a pixel.
+    """Load the glyphs and photographs of ``split``. Splits share no glyph and no pixel.
 
     Args:
         split: 'train' (left halves of the photographs) or 'val' (right halves).
@@ -169,7 +169,7 @@ def compose_scene(source: Source, split: str, index: int, size: int, seed: int) 
 def crop_background(
     rng: np.random.Generator, photos: tuple[np.ndarray, ...], size: int
 ) -> np.ndarray:
-    """Cut a random square out of a random photograph: (size, size, 3) float32."""
+    """Crop a random square of a random photograph, (size, size, 3) float32."""
     Image = pillow()
     photo = photos[rng.integers(len(photos))]
     side = int(rng.integers(96, min(photo.shape[:2]) + 1))
@@ -182,7 +182,7 @@ def crop_background(
 
 
 def paste_digits(rng: np.random.Generator, background: np.ndarray, source: Source) -> Scene:
-    """Paste random digits on ``background``; a digit that finds no free place is left out."""
+    """Paste random digits on ``background``, skipping those without a free position."""
     size = len(background)
     image = background.copy()
     boxes: list[tuple[int, int, int, int]] = []
@@ -192,7 +192,7 @@ def paste_digits(rng: np.random.Generator, background: np.ndarray, source: Sourc
         chosen = int(rng.integers(len(source.glyphs)))
         height = int(rng.integers(round(size * HEIGHTS[0]), round(size * HEIGHTS[1]) + 1))
         mask = soft_mask(source.glyphs[chosen], height)
-        box = _free_place(rng, mask.shape, size, boxes)
+        box = _free_position(rng, mask.shape, size, boxes)
         if box is None:
             continue
         x, y, w, h = box
@@ -217,13 +217,13 @@ def soft_mask(glyph: np.ndarray, height: int) -> np.ndarray:
 
     Args:
         glyph: (8, 8) ink in 0..1.
-        height: Pixels that the glyph's eight rows become.
+        height: Height in pixels of the glyph's eight rows.
 
     Returns:
-        The mask, cut to the tight box of its visible pixels and ``FRINGE`` pixels on each side.
+        The mask, cropped to the box of its visible pixels plus ``FRINGE`` pixels on each side.
     """
     Image = pillow()
-    # A border of no ink: the scans touch their frame, and would be cut off hard there.
+    # The scans touch their border: pad it, so that their edges become soft.
     framed = np.pad(glyph, 2)
     side = round(height * len(framed) / len(glyph))
     ink = np.asarray(Image.fromarray(framed).resize((side, side), Image.BICUBIC))
@@ -235,13 +235,11 @@ def soft_mask(glyph: np.ndarray, height: int) -> np.ndarray:
     ]
 
 
-def _already_there(root: Path, manifest: dict[str, Any], force: bool) -> bool:
+def _already_written(root: Path, manifest: dict[str, Any], force: bool) -> bool:
     if not root.exists():
         return False
     if not root.is_dir():
-        raise FileExistsError(
-            f'{root} is a file, expected a directory or nothing: choose another --root'
-        )
+        raise FileExistsError(f'{root} is a file; expected a directory. Choose another --root.')
     if not any(root.iterdir()):
         return False
     try:
@@ -250,8 +248,8 @@ def _already_there(root: Path, manifest: dict[str, Any], force: bool) -> bool:
         found = None
     if not isinstance(found, dict) or found.get('dataset') != manifest['dataset']:
         raise FileExistsError(
-            f'{root} holds files that are no digit scenes (no manifest.json of theirs); '
-            'they are left alone: choose another --root'
+            f'{root} contains other files (no manifest.json of digit scenes), which are not '
+            'deleted. Choose another --root.'
         )
     if found == manifest:
         return True
@@ -261,13 +259,13 @@ def _already_there(root: Path, manifest: dict[str, Any], force: bool) -> bool:
     was = ', '.join(f'{key}={found.get(key)}' for key in differing)
     wanted = ', '.join(f'{key}={manifest[key]}' for key in differing)
     raise FileExistsError(
-        f'{root} holds digit scenes with {was}, but {wanted} was asked for: '
-        'add --force to replace them, or choose another --root'
+        f'{root} contains digit scenes with {was}; requested: {wanted}. Add --force to replace '
+        'them, or choose another --root.'
     )
 
 
 def _write_split(root: Path, split: str, num_scenes: int, size: int, seed: int) -> Iterator[None]:
-    """Write images and annotations of one split; yields after each scene."""
+    """Write images and annotations of one split. Yields after each scene."""
     Image = pillow()
     source = load_source(split)
     images: list[dict[str, Any]] = []
@@ -276,7 +274,7 @@ def _write_split(root: Path, split: str, num_scenes: int, size: int, seed: int) 
     for index in range(num_scenes):
         scene = compose_scene(source, split, index, size, seed)
         name = f'{index:06d}.jpg'
-        # JPEG, hardly compressed: it decodes three times as fast as PNG and looks the same.
+        # High-quality JPEG decodes three times as fast as PNG and looks the same.
         Image.fromarray(scene.image).save(root / split / name, quality=95, subsampling=0)
         images.append({'id': index + 1, 'file_name': name, 'width': size, 'height': size})
         for box, label, mask in zip(
@@ -308,7 +306,7 @@ def _write_split(root: Path, split: str, num_scenes: int, size: int, seed: int) 
 
 
 def _run_lengths(mask: np.ndarray) -> dict[str, Any]:
-    """A mask (S, S) as COCO writes it: run lengths down the columns."""
+    """COCO run-length encoding of a mask (S, S), column by column."""
     try:
         from pycocotools.mask import encode
     except ImportError as error:
@@ -317,7 +315,7 @@ def _run_lengths(mask: np.ndarray) -> dict[str, Any]:
     return {'size': list(mask.shape), 'counts': encoded['counts'].decode('ascii')}
 
 
-def _free_place(
+def _free_position(
     rng: np.random.Generator,
     mask_shape: tuple[int, ...],
     size: int,
@@ -333,14 +331,14 @@ def _free_place(
 
 
 def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Return the intersection over the smaller box, which also bounds the IoU."""
+    """Intersection of two boxes over the area of the smaller one, an upper bound of the IoU."""
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     return max(width, 0) * max(height, 0) / min(a[2] * a[3], b[2] * b[3])
 
 
 def _contrasting_colour(rng: np.random.Generator, under: np.ndarray) -> np.ndarray:
-    while True:  # At most a fifth of the colour cube is too near to any one colour.
+    while True:  # At most a fifth of the colour cube is too close to any colour.
         colour = rng.uniform(0, 255, 3).astype(np.float32)
         if np.linalg.norm(colour - under) >= MIN_CONTRAST:
             return colour
@@ -351,7 +349,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def pillow() -> Any:
-    """Return PIL.Image, or say what to install."""
+    """Return ``PIL.Image``; if missing, the error names the packages to install."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -361,6 +359,6 @@ def pillow() -> Any:
 
 def _missing(error: ImportError) -> ModuleNotFoundError:
     return ModuleNotFoundError(
-        f'digit scenes are made with scikit-learn, Pillow and pycocotools, and this failed: '
-        f'{error}. Type: pip install scikit-learn pillow pycocotools'
+        f'digit scenes need scikit-learn, Pillow and pycocotools: {error}. '
+        f'Run: pip install scikit-learn pillow pycocotools'
     )

@@ -1,4 +1,4 @@
-"""A few digit scenes with their boxes, in one picture."""
+"""A figure of digit scenes with their boxes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from w2s_mm.datasets.digit_scenes import CLASSES, overlap, pillow
 def digit_scenes_figure(
     root: str | os.PathLike[str], path: str | os.PathLike[str], columns: int = 4, rows: int = 2
 ) -> None:
-    """Draw the first validation scenes with their boxes and labels into one picture.
+    """Draw the first validation scenes with their boxes and labels in one image.
 
     Args:
-        root: Data set that ``write_digit_scenes`` wrote.
-        path: Picture to write; its suffix names the format.
-        columns: Scenes side by side.
-        rows: Scenes one below the other.
+        root: Data set written by ``write_digit_scenes``.
+        path: Image file to write; the suffix sets the format.
+        columns: Number of columns of scenes.
+        rows: Number of rows of scenes.
     """
     Image = pillow()
     from PIL import ImageDraw, ImageFont
@@ -44,7 +44,7 @@ def digit_scenes_figure(
             draw.rectangle((x - 2, y - 2, x + w + 1, y + h + 1), None, _BOX_COLOURS[label], 2)
         taken = [(x - 2, y - 2, w + 4, h + 4) for (x, y, w, h), _ in labelled]
         for (x, y, w, h), label in labelled:
-            # A label sits on a corner of its box: the one that covers least of the others.
+            # Put the label at the corner of its box where it covers least of the others.
             left, above, right, below = x - 2, y - 1 - tag[1], x + w + 2 - tag[0], y + h + 1
             corners = [(left, above), (right, above), (left, below), (right, below)]
             inside = [c for c in corners if c[1] >= 0 and c[1] + tag[1] <= side]
@@ -57,7 +57,7 @@ def digit_scenes_figure(
         row, column = divmod(place, columns)
         sheet.paste(scene, (gap + column * (side + gap), gap + row * (side + gap)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Six bits a channel halve the file and look the same: a README has to load fast.
+    # Six bits per channel look the same and halve the file size.
     sheet.point(lambda value: value & 0xFC | value >> 6).save(path, optimize=True)
 
 

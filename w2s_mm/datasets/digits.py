@@ -1,7 +1,7 @@
-"""Handwritten digits in memory: classification and generation that need no download.
+"""Handwritten digits in memory, for classification and generation without a download.
 
-The scans are those of scikit-learn's ``load_digits``; the first 1,400 are for training and the
-other 397 for validation, as in the digit scenes.
+The scans are those of scikit-learn's ``load_digits``: the first 1,400 for training and the other
+397 for validation, as in the digit scenes.
 """
 
 from __future__ import annotations
@@ -16,28 +16,27 @@ from w2s_mm.utils.errors import W2SError
 
 from .digit_scenes import CLASSES, SPLITS, load_source, pillow
 
-PAPER = (64, 192)  # range of the paper's grey
-INK = (60, 160)  # how much brighter the ink is
+PAPER = (64, 192)  # grey level of the background
+INK = (60, 160)  # added to it by the ink
 
 
 @DATASETS.register_module()
 class NoisyDigits(BaseDataset):
-    """Noisy digits, as MMPretrain's data sets give them: ``img`` and ``gt_label``.
+    """Noisy digits in MMPretrain's format: ``img`` and ``gt_label``.
 
-    Each image is one of the scans, enlarged, in a random shade of ink on a random shade of paper,
-    under the grain of a bad camera. Image ``i`` of a split depends on ``seed``, ``size``, ``noise``
-    and ``i`` only.
+    Each image is an enlarged scan with random foreground and background brightness and Gaussian
+    noise. Image ``i`` of a split depends only on ``seed``, ``size``, ``noise`` and ``i``.
 
     Args:
         split: ``'train'`` or ``'val'``; no scan is in both.
-        size: Side of an image in pixels, at least 8.
-        noise: Standard deviation of the grain, of 255.
-        seed: Seed of everything that is random.
-        **kwargs: Those of MMEngine's ``BaseDataset`` that are not about files, such as
+        size: Width and height of an image in pixels, at least 8.
+        noise: Standard deviation of the noise, on a scale of 0 to 255.
+        seed: Random seed.
+        **kwargs: Arguments of MMEngine's ``BaseDataset`` not related to files, such as
             ``pipeline``.
 
     Raises:
-        W2SError: An argument is out of its range.
+        W2SError: An argument is out of range.
         ModuleNotFoundError: scikit-learn or Pillow is missing.
     """
 
@@ -57,7 +56,7 @@ class NoisyDigits(BaseDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Draw every image of the split, (S, S, 3) uint8, with its label."""
+        """Draw all images of the split, (S, S, 3) uint8, with their labels."""
         source = load_source(self.split)
         return [
             {'img': self._draw(glyph, index), 'gt_label': int(label)}
@@ -65,7 +64,7 @@ class NoisyDigits(BaseDataset):
         ]
 
     def _draw(self, glyph: np.ndarray, index: int) -> np.ndarray:
-        """One image (S, S, 3) of a scan (8, 8) in 0..1."""
+        """Draw an image (S, S, 3) from a scan (8, 8) in 0..1."""
         Image = pillow()
         rng = np.random.default_rng((self.seed, SPLITS.index(self.split), index))
         shape = (self.size, self.size)
@@ -77,18 +76,18 @@ class NoisyDigits(BaseDataset):
 
 @DATASETS.register_module()
 class DigitScans(BaseDataset):
-    """The scans of scikit-learn's ``load_digits`` as they are: 8x8 px, one channel.
+    """The unchanged scans of scikit-learn's ``load_digits``: 8x8 px, one channel.
 
-    Given as MMPretrain's data sets give them, ``img`` of shape (8, 8, 1), uint8, and ``gt_label``;
-    their 17 shades are spread over 0 to 255.
+    They are in MMPretrain's format, ``img`` of shape (8, 8, 1), uint8, and ``gt_label``. Their 17
+    grey levels are scaled to 0 to 255.
 
     Args:
         split: ``'train'`` or ``'val'``; no scan is in both.
-        **kwargs: Those of MMEngine's ``BaseDataset`` that are not about files, such as
+        **kwargs: Arguments of MMEngine's ``BaseDataset`` not related to files, such as
             ``pipeline``.
 
     Raises:
-        W2SError: There is no such split.
+        W2SError: ``split`` is unknown.
         ModuleNotFoundError: scikit-learn is missing.
     """
 
@@ -100,7 +99,7 @@ class DigitScans(BaseDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Every scan of the split, with its label."""
+        """All scans of the split, with their labels."""
         source = load_source(self.split)
         pixels = np.rint(255 * source.glyphs[..., None]).astype(np.uint8)
         return [

@@ -1,4 +1,4 @@
-"""Optimizers that the stack lacks: Muon for networks of convolutions."""
+"""Optimizers that the MM stack does not have: Muon for convolutional networks."""
 
 from .constructor import MuonConstructor
 from .muon import MuonWithAdamW

@@ -1,4 +1,4 @@
-"""Which parameters of a model Muon takes, and which AdamW."""
+"""Assign the parameters of a model to Muon or AdamW."""
 
 from __future__ import annotations
 
@@ -33,23 +33,22 @@ GROUP_SETTINGS = (
 
 
 class Sorted(NamedTuple):
-    """A parameter's name, and why AdamW takes it; None where Muon does."""
+    """Name of a parameter, and why it is assigned to AdamW; None for Muon."""
 
     name: str
     adamw_because: str | None
 
 
 def sort_parameters(model: nn.Module) -> dict[nn.Parameter, Sorted]:
-    """Muon for what maps one hidden layer to another, AdamW for the rest (Jordan 2024).
+    """Assign weights between hidden layers to Muon and the rest to AdamW (Jordan 2024).
 
-    AdamW takes vectors (norms, biases), tables (embeddings), the input layer, the output layers
-    and grouped convolutions. The latter are no matrix between all channels: every group maps its
-    own, a depthwise one a single channel, and orthogonalising the flattened (C, kh * kw) would
-    tie filters to one another that share neither input nor output.
+    AdamW gets vectors (norms, biases), tables (embeddings), the input layer, the output layers and
+    grouped convolutions. A grouped convolution is not one matrix between all channels: each group
+    maps its own channels, and orthogonalising the flattened weight (C, kh * kw) would couple
+    filters that share neither input nor output.
 
-    The input layer is the first linear or convolutional one in the order of the modules, frozen or
-    not. Output layers are all in a child whose name ends in ``head``, or where there is none, the
-    last one.
+    The input layer is the first linear or convolutional layer in module order, frozen or not. The
+    output layers are all layers in children whose name ends in ``head``, or else the last layer.
     """
     layers = [name for name, module in model.named_modules() if isinstance(module, MATRIX_LAYERS)]
     heads = tuple(
@@ -81,7 +80,7 @@ def sort_parameters(model: nn.Module) -> dict[nn.Parameter, Sorted]:
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MuonConstructor(DefaultOptimWrapperConstructor):
-    """Builds :class:`MuonWithAdamW` for a model, and logs which parameter went where.
+    """Builds :class:`MuonWithAdamW` for a model, and logs the assignment of parameters.
 
     .. code-block:: python
 
@@ -92,25 +91,25 @@ class MuonConstructor(DefaultOptimWrapperConstructor):
             paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
         )
 
-    ``paramwise_cfg`` is that of MMEngine's default constructor; its factors apply to the learning
-    rate and weight decay of the half that a parameter is in. ``custom_keys`` also take ``use_muon``
-    (which overrules :func:`sort_parameters`) and the settings of a group of the optimizer. Frozen
-    parameters are left out, and one that is used twice is there once.
+    ``paramwise_cfg`` works as in MMEngine's default constructor; its factors apply to the learning
+    rate and weight decay of Muon or AdamW, whichever has the parameter. ``custom_keys`` also accept
+    ``use_muon`` (which overrides :func:`sort_parameters`) and the group settings of the optimizer.
+    Frozen parameters are skipped, and shared parameters are added once.
 
     Args:
         optim_wrapper_cfg: Config of the optimizer wrapper, with its ``optimizer``.
-        paramwise_cfg: Settings by parameter.
+        paramwise_cfg: Settings per parameter.
 
     Raises:
-        W2SError: The optimizer is another one, a custom key has an unknown setting, or every
-            parameter is frozen.
+        W2SError: The optimizer is not :class:`MuonWithAdamW`, a custom key has an unknown setting,
+            or all parameters are frozen.
     """
 
     paramwise_cfg: dict[str, Any]
 
     def _validate_cfg(self) -> None:
-        # The base multiplies with these: groups then come out with plain factors, which _options
-        # applies to the values of either half.
+        # The base class multiplies with these. With 1.0 the groups have plain factors, which
+        # _options applies to the values of Muon or AdamW.
         self.base_lr = self.base_wd = 1.0
         super()._validate_cfg()
         with OPTIMIZERS.switch_scope_and_registry(None) as registry:
@@ -119,7 +118,7 @@ class MuonConstructor(DefaultOptimWrapperConstructor):
         if not (inspect.isclass(kind) and issubclass(kind, MuonWithAdamW)):
             raise W2SError(
                 f'MuonConstructor was given the optimizer {self.optimizer_cfg.get("type")!r}; '
-                f"expected 'MuonWithAdamW'. Type optimizer=dict(type='MuonWithAdamW', lr=0.02)."
+                f"expected 'MuonWithAdamW'. Set optimizer=dict(type='MuonWithAdamW', lr=0.02)."
             )
         signature = inspect.signature(MuonWithAdamW).parameters
         self.values = {name: p.default for name, p in signature.items()}
@@ -127,7 +126,7 @@ class MuonConstructor(DefaultOptimWrapperConstructor):
         if self.values['adamw_weight_decay'] is None:
             self.values['adamw_weight_decay'] = self.values['weight_decay']
         check_settings(self.values)
-        # Never empty: for an empty one the base hands over all parameters unsorted.
+        # Never empty: with an empty one the base class does not call add_params.
         self.paramwise_cfg = {'custom_keys': {}, **self.paramwise_cfg}
         for key, settings in self.paramwise_cfg['custom_keys'].items():
             if unknown := sorted(set(settings) - {*FACTORS, *GROUP_SETTINGS}):
@@ -143,20 +142,20 @@ class MuonConstructor(DefaultOptimWrapperConstructor):
         prefix: str = '',
         is_dcn_module: bool | None = None,
     ) -> None:
-        """Add the groups of a whole model to ``params``, Muon's first.
+        """Add the groups of a whole model to ``params``, those of Muon first.
 
-        The base calls this for every submodule too, with its name as ``prefix``.
+        The base class also calls this for every submodule, with its name as ``prefix``.
         """
         if prefix:
             super().add_params(params, module, prefix, is_dcn_module)
             return
         of_parameter: list[dict[str, Any]] = []
-        with _silent():  # the factors are no values; what came out is logged below
+        with _log_disabled():  # the base logs factors; the final values are logged below
             super().add_params(of_parameter, module)
         if not of_parameter:
             raise W2SError(
-                f'Every parameter of {type(module).__name__} is frozen; expected one to train. '
-                f'Lower frozen_stages, or see what sets requires_grad to False.'
+                f'All parameters of {type(module).__name__} are frozen; expected at least one that '
+                f'is trained. Lower frozen_stages, or check what sets requires_grad to False.'
             )
         found = sort_parameters(module)
         groups: dict[str, dict[str, Any]] = {}
@@ -173,27 +172,27 @@ class MuonConstructor(DefaultOptimWrapperConstructor):
         _log(params, found)
 
     def _options(self, single: dict[str, Any], use_muon: bool) -> dict[str, Any]:
-        """Settings of a parameter: the factors of the base, applied to those of its half."""
+        """Settings of a parameter: those of Muon or AdamW, times its factors."""
         options = {key: single[key] for key in GROUP_SETTINGS if key in single}
-        half = '' if options.setdefault('use_muon', use_muon) else 'adamw_'
+        prefix = '' if options.setdefault('use_muon', use_muon) else 'adamw_'
         for name in ('lr', 'weight_decay'):
-            options[name] = self.values[half + name] * single.get(name, 1.0)
+            options[name] = self.values[prefix + name] * single.get(name, 1.0)
         return options
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
-    """Nothing reaches MMEngine's log."""
+def _log_disabled() -> Iterator[None]:
+    """Discard MMEngine's log messages inside the context."""
     logger = MMLogger.get_current_instance()
 
-    def nothing(record: logging.LogRecord) -> bool:
+    def discard(record: logging.LogRecord) -> bool:
         return False
 
-    logger.addFilter(nothing)
+    logger.addFilter(discard)
     try:
         yield
     finally:
-        logger.removeFilter(nothing)
+        logger.removeFilter(discard)
 
 
 def _log(groups: list[dict[str, Any]], found: dict[nn.Parameter, Sorted]) -> None:
@@ -201,25 +200,25 @@ def _log(groups: list[dict[str, Any]], found: dict[nn.Parameter, Sorted]) -> Non
     for group in groups:
         values = f'lr {group["lr"]:.4g}, weight decay {group["weight_decay"]:.4g}'
         for parameter in group['params']:
-            because = found[parameter].adamw_because or 'as custom_keys say'
+            because = found[parameter].adamw_because or 'set by custom_keys'
             kind = 'Muon' if group['use_muon'] else f'AdamW, {because}'
             lines[f'{kind} ({values})'].append(parameter)
     trained = {parameter for group in groups for parameter in group['params']}
     if frozen := [parameter for parameter in found if parameter not in trained]:
-        lines['Left out, frozen'] = frozen
+        lines['Frozen, skipped'] = frozen
     text = [
         f'  {title}: {sum(p.numel() for p in parameters):,} parameters in '
         f'{abbreviated(found[p].name for p in parameters)}'
         for title, parameters in lines.items()
     ]
     some_muon = any(group['use_muon'] for group in groups)
-    head = 'MuonConstructor' if some_muon else 'MuonConstructor: there is nothing for Muon here'
+    head = 'MuonConstructor' if some_muon else 'MuonConstructor: no parameters for Muon'
     level = logging.INFO if some_muon else logging.WARNING
     print_log('\n'.join([head, *text]), logger='current', level=level)
 
 
 def abbreviated(names: Iterable[str]) -> str:
-    """Names that differ in their numbers alone as one: ``layer*.conv*.weight (16)``."""
+    """Group names that differ only in numbers: ``layer*.conv*.weight (16)``."""
     alike = defaultdict(list)
     for name in names:
         alike[re.sub(r'\d+', '*', name)].append(name)

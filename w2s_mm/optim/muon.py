@@ -1,4 +1,4 @@
-"""Muon for the matrices of a network and AdamW for the rest of it, as one optimizer."""
+"""Muon for the matrices of a network and AdamW for the rest, in one optimizer."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from torch.optim.adamw import adamw
 from w2s_mm.utils.errors import W2SError
 
 AdjustLr = Literal['original', 'match_rms_adamw']
-# Quintic a x + b x^3 + c x^5 that lifts every singular value in (0, 1] to about 1 (Jordan 2024).
+# Quintic a x + b x^3 + c x^5 that maps singular values in (0, 1] to about 1 (Jordan 2024).
 QUINTIC = (3.4445, -4.7750, 2.0315)
 TINY = 1e-7
 
 
-# torch.optim.Muon (torch 2.9 and later; this package serves 2.6 and later) refuses whatever has
-# not two dimensions, and the function it orthogonalises with is private: hence our own. The tests
-# hold it to torch's, update by update.
+# torch.optim.Muon needs torch 2.9 (this package supports 2.6) and accepts only 2D parameters, and
+# its orthogonalisation is private. The tests compare each update with torch's.
 def orthogonalized(matrix: Tensor, steps: int = 5, dtype: torch.dtype = torch.bfloat16) -> Tensor:
     r"""About :math:`U V^\top` of ``matrix`` :math:`= U S V^\top`, by Newton-Schulz iteration.
 
     .. math:: X \leftarrow a X + (b X X^\top + c (X X^\top)^2) X, \quad X_0 = G / \|G\|_F
 
-    which keeps U and V and moves each singular value by the quintic (Jordan 2024, "Muon: an
-    optimizer for hidden layers in neural networks"). Five steps bring those above a 500th of
-    the norm to between 0.68 and 1.21; more exact is no better for training.
+    which keeps U and V and applies the quintic to each singular value (Jordan 2024, "Muon: an
+    optimizer for hidden layers in neural networks"). Five steps map those above 1/500 of the norm
+    to between 0.68 and 1.21. Higher accuracy does not improve training.
 
     Args:
         matrix: Shape (rows, columns).
         steps: Number of iterations.
-        dtype: Precision of the iteration; the published one is bfloat16.
+        dtype: Precision of the iteration. Default: bfloat16, as published.
 
     Returns:
-        Shape (rows, columns), in ``dtype``; 0 for a matrix of zeros.
+        Shape (rows, columns), in ``dtype``; 0 for a zero matrix.
     """
     a, b, c = QUINTIC
     x = matrix.to(dtype)
     tall = x.shape[0] > x.shape[1]
-    if tall:  # the smaller Gram matrix is the cheaper one
+    if tall:  # use the smaller Gram matrix
         x = x.mT
     x = x / x.norm().clamp(min=TINY)
     for _ in range(steps):
@@ -52,11 +51,11 @@ def orthogonalized(matrix: Tensor, steps: int = 5, dtype: torch.dtype = torch.bf
 
 
 def update_scale(rows: int, columns: int, adjust_lr_fn: AdjustLr) -> float:
-    """Factor on the learning rate of a matrix, by its shape.
+    """Factor on the learning rate of a matrix, depending on its shape.
 
-    ``'original'``, sqrt(max(1, rows / columns)), evens out what the update does to activations
-    (Jordan 2024). ``'match_rms_adamw'``, 0.2 sqrt(max(rows, columns)), gives an update the root
-    mean square of AdamW's, so that AdamW's learning rate and weight decay serve (arXiv 2502.16982).
+    ``'original'``, sqrt(max(1, rows / columns)), equalises the effect of updates on activations
+    (Jordan 2024). ``'match_rms_adamw'``, 0.2 sqrt(max(rows, columns)), matches the root mean square
+    of AdamW's updates, so AdamW's learning rate and weight decay can be used (arXiv 2502.16982).
     """
     if adjust_lr_fn == 'original':
         return math.sqrt(max(1.0, rows / columns))
@@ -67,36 +66,36 @@ def update_scale(rows: int, columns: int, adjust_lr_fn: AdjustLr) -> float:
 class MuonWithAdamW(torch.optim.Optimizer):
     r"""Muon (Jordan 2024) for hidden weights, AdamW (arXiv 1711.05101) for all others.
 
-    A Muon weight of two or more dimensions is taken as the matrix (out, everything else); that of a
-    convolution as (out, in * kh * kw), which is what acts on a patch of the image. With gradient
-    :math:`g` and the mean :math:`m \leftarrow \mu m + (1 - \mu) g`, a step is
+    Muon treats a weight as a matrix (out, all other dimensions); that of a convolution is
+    (out, in * kh * kw), which acts on a patch of the image. With gradient :math:`g` and momentum
+    :math:`m \leftarrow \mu m + (1 - \mu) g`, a step is
 
     .. math::
         w \leftarrow (1 - \eta \lambda) w - \eta\, s\, \mathrm{orthogonalized}(\mu m + (1 - \mu) g)
 
-    with :func:`orthogonalized` and ``s`` of :func:`update_scale`; without Nesterov, ``m`` itself is
-    orthogonalised. Every group has its own ``lr``, so schedulers move both halves alike. Weights
-    must be whole on every rank (DDP, not FSDP or ZeRO).
+    with :func:`orthogonalized` and ``s`` from :func:`update_scale`; without Nesterov, ``m`` itself
+    is orthogonalised. Every group has its own ``lr``, so schedulers scale Muon and AdamW alike.
+    Each rank needs the full weights (DDP, not FSDP or ZeRO).
 
-    Meant for ``constructor='MuonConstructor'``, which sorts the parameters of a model.
+    Use it with ``constructor='MuonConstructor'``, which sorts the parameters of a model.
 
     Args:
-        params: Groups, each with ``use_muon``. A group may have settings of its own: ``lr``,
-            ``weight_decay``, and those below from ``momentum`` on.
+        params: Groups, each with ``use_muon``. A group may override ``lr``, ``weight_decay``, and
+            the arguments from ``momentum`` on.
         lr: Learning rate of the Muon groups.
         weight_decay: Decoupled weight decay of the Muon groups.
         adamw_lr: Learning rate of the AdamW groups.
-        adamw_weight_decay: Weight decay of the AdamW groups; defaults to ``weight_decay``.
-        momentum: Muon's mu, in [0, 1).
-        nesterov: Whether Muon looks one step ahead.
-        ns_steps: Newton-Schulz iterations a step.
+        adamw_weight_decay: Weight decay of the AdamW groups. Default: ``weight_decay``.
+        momentum: Muon's ``mu``, in [0, 1).
+        nesterov: Whether Muon uses Nesterov momentum.
+        ns_steps: Newton-Schulz iterations per step.
         adjust_lr_fn: ``'original'`` or ``'match_rms_adamw'``, see :func:`update_scale`.
-        adamw_betas: AdamW's decay rates of the two moments, each in [0, 1).
-        adamw_eps: AdamW's term in the denominator, above 0.
+        adamw_betas: AdamW's ``betas``, each in [0, 1).
+        adamw_eps: AdamW's ``eps``, above 0.
 
     Raises:
-        W2SError: A setting is out of its range, a group does not say ``use_muon``, or a Muon
-            parameter has fewer than two dimensions.
+        W2SError: A setting is out of range, a group has no ``use_muon``, or a Muon parameter has
+            fewer than two dimensions.
     """
 
     def __init__(
@@ -115,7 +114,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
     ) -> None:
         if adamw_weight_decay is None:
             adamw_weight_decay = weight_decay
-        of_adamw = {'lr': adamw_lr, 'weight_decay': adamw_weight_decay}
+        for_adamw = {'lr': adamw_lr, 'weight_decay': adamw_weight_decay}
         defaults = dict(
             lr=lr,
             weight_decay=weight_decay,
@@ -130,13 +129,13 @@ class MuonWithAdamW(torch.optim.Optimizer):
         groups = list(params)
         for group in groups:
             _check_sorted(group)
-        super().__init__([{**({} if g['use_muon'] else of_adamw), **g} for g in groups], defaults)
+        super().__init__([{**({} if g['use_muon'] else for_adamw), **g} for g in groups], defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as ``torch.optim.Optimizer`` does, and check its settings.
 
         Raises:
-            W2SError: As for the class.
+            W2SError: See the class.
         """
         _check_sorted(param_group)
         super().add_param_group(param_group)
@@ -146,34 +145,34 @@ class MuonWithAdamW(torch.optim.Optimizer):
                 if parameter.ndim < 2:
                     raise W2SError(
                         f'A parameter of shape {tuple(parameter.shape)} has use_muon=True; '
-                        f'expected two or more dimensions. Leave it to AdamW: use_muon=False.'
+                        f'expected at least two dimensions. Set use_muon=False.'
                     )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from the state of another :class:`MuonWithAdamW` with the same groups.
+        """Load the state of a :class:`MuonWithAdamW` with the same groups.
 
         Raises:
-            W2SError: It is another optimizer's, or its groups are sorted otherwise.
+            W2SError: The state is of another optimizer, or its groups differ in ``use_muon``.
         """
         found = [group.get('use_muon') for group in state_dict['param_groups']]
         expected = [group['use_muon'] for group in self.param_groups]
         if found != expected:
             raise W2SError(
                 f'The optimizer state to resume has groups with use_muon={found}; expected '
-                f'{expected}. Resume with the config it was trained with, or take its weights '
-                f'alone: load_from=<checkpoint> without --resume.'
+                f'{expected}. Resume with the config it was trained with, or load only its '
+                f'weights: load_from=<checkpoint> without --resume.'
             )
         super().load_state_dict(state_dict)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient.
+        """Update all parameters that have a gradient.
 
         Args:
-            closure: Computes the loss and its gradients anew, if given.
+            closure: Recomputes the loss and its gradients. Optional.
 
         Returns:
-            What ``closure`` returned, or None.
+            The result of ``closure``, or None.
         """
         loss = None
         if closure is not None:
@@ -227,10 +226,10 @@ class MuonWithAdamW(torch.optim.Optimizer):
 
 
 def check_settings(settings: dict[str, Any]) -> None:
-    """Refuse settings of :class:`MuonWithAdamW` that are out of their range.
+    """Check the settings of :class:`MuonWithAdamW`.
 
     Raises:
-        W2SError: One is, named as in the config.
+        W2SError: One is out of range; the message names it as in the config.
     """
 
     def require(name: str, fits: Callable[[Any], bool], expected: str) -> None:
@@ -238,7 +237,7 @@ def check_settings(settings: dict[str, Any]) -> None:
             return
         try:
             good = fits(settings[name])
-        except TypeError:  # not a number at all
+        except TypeError:  # not a number
             good = False
         if not good:
             raise W2SError(f'optimizer.{name} is {settings[name]!r}; expected {expected}.')
@@ -262,5 +261,5 @@ def _check_sorted(group: Any) -> None:
         found = f'use_muon={group.get("use_muon")!r}' if isinstance(group, dict) else 'no groups'
         raise W2SError(
             f'MuonWithAdamW was given {found}; expected groups with use_muon=True or False. In a '
-            f"config, type optim_wrapper=dict(..., constructor='MuonConstructor')."
+            f"config, set optim_wrapper=dict(..., constructor='MuonConstructor')."
         )

@@ -1,1 +1,1 @@
-"""What every room uses: errors, files, random state, checkpoints, and MMEngine's internals."""
+"""Shared helpers: errors, files, random state, checkpoints, and MMEngine's internals."""

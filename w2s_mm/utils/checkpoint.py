@@ -1,4 +1,4 @@
-"""Read a checkpoint without running code that may hide in it."""
+"""Load checkpoints without running code they may contain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .errors import W2SError
 BATCH_COUNTER = '.num_batches_tracked'
 _MAX_NAMED = 8
 _MODEL_ZOOS = ('torchvision://', 'open-mmlab://', 'openmmlab://')
-# torch names what it refuses and then advises to allow it, which is no advice for a user.
+# The part of torch's message that names what it refuses; its advice to allow it is left out.
 _REFUSED = re.compile(
     r'(GLOBAL|Unsupported global:|Unsupported class|Trying to (?:load|call|instantiate)'
     r'|Can only (?:build|create|call)[^\n]*?for) ?(?:GLOBAL )?[\w.]*'
@@ -29,17 +29,17 @@ _REFUSED = re.compile(
 
 
 class _Ignored:
-    """Stands in for what an MMEngine checkpoint carries beside weights (its message hub)."""
+    """Placeholder for non-weight objects in MMEngine checkpoints (the message hub)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
 
 def _inert_getattr(*_: Any) -> None:
-    """Stands in for ``getattr``, by which an MMEngine message hub pickles its methods."""
+    """Placeholder for ``getattr``, with which MMEngine's message hub pickles its methods."""
 
 
 def _allowed_globals() -> list[Any]:
-    """Globals that ordinary MMEngine checkpoints name; every one builds plain data only."""
+    """Globals used in ordinary MMEngine checkpoints. All of them build plain data only."""
     core = np._core if np.lib.NumpyVersion(np.__version__) >= '2.0.0' else np.core
     names = ('float64', 'float32', 'float16', 'int64', 'int32', 'uint32', 'uint8', 'bool', 'str')
     return [
@@ -57,7 +57,7 @@ def _allowed_globals() -> list[Any]:
 
 
 def _local_file(source: str) -> Path:
-    """Path of ``source``; what is not a path is fetched to torch's hub cache first."""
+    """Path of ``source``; a URL is downloaded to torch's hub cache first."""
     if '://' not in source:
         return Path(source).expanduser()
     try:
@@ -70,24 +70,24 @@ def _local_file(source: str) -> Path:
         if address.startswith(('http://', 'https://')):
             torch.hub.download_url_to_file(address, str(target))
         else:
-            with get_local_path(address) as path:  # the file backend MMEngine has for this scheme
+            with get_local_path(address) as path:  # MMEngine's file backend for this scheme
                 shutil.copyfile(path, target)
     except (OSError, KeyError, ValueError, ImportError) as error:
         raise W2SError(
-            f'Checkpoint {source} could not be fetched ({type(error).__name__}: {error}). Download '
-            f'it by hand and give the path of the file.'
+            f'Checkpoint {source} could not be downloaded ({type(error).__name__}: {error}). '
+            f'Download it manually and give the path of the file.'
         ) from error
     return target
 
 
 def _zoo_address(source: str) -> str:
-    """``source``, or the web address behind MMEngine's ``torchvision://`` and ``open-mmlab://``."""
+    """``source``, with MMEngine's ``torchvision://`` and ``open-mmlab://`` resolved to a URL."""
     for prefix in _MODEL_ZOOS:
         if source.startswith(prefix):
             zoo = get_torchvision_models() if 'torchvision' in prefix else get_external_models()
             name = source.removeprefix(prefix)
             if name not in zoo:
-                raise KeyError(f'{name} is none of {named(sorted(zoo))}')
+                raise KeyError(f'{name!r}; expected one of {named(sorted(zoo))}')
             return zoo[name]
     return source
 
@@ -102,18 +102,18 @@ def load_checkpoint(
     """Load a checkpoint file to the CPU.
 
     Args:
-        source: Path, or an address that MMEngine understands; ``.safetensors`` or anything
-            ``torch.save`` wrote.
-        weights_only: Refuse files that need more than tensors and plain data. Set False only for
-            an old file from a source you trust: unpickling it may run any code.
-        absent: What to do where there is no such file, for the message.
-        setting: Where a config sets ``weights_only``, for the message.
+        source: Path, or a URL that MMEngine supports; ``.safetensors``, or written by
+            ``torch.save``.
+        weights_only: Reject files with more than tensors and plain data. Set to False only for an
+            old file from a trusted source: unpickling it can run arbitrary code.
+        absent: Advice if there is no such file, for the message.
+        setting: Config key whose ``weights_only`` this is, for the message.
 
     Returns:
         The checkpoint as saved; for a bare state dict, ``{'state_dict': ...}``.
 
     Raises:
-        W2SError: The file is absent, damaged, holds no weights, or would run code.
+        W2SError: The file is missing or damaged, has no weights, or could run code.
     """
     path = _local_file(source)
     if not path.is_file():
@@ -131,9 +131,8 @@ def load_checkpoint(
         if refused is None:
             raise _damaged(path, error) from error
         raise W2SError(
-            f'Checkpoint {path} holds more than weights, and loading it could run code that is '
-            f'hidden in it ({refused[0]}). If you trust its source, set '
-            f'{setting}.weights_only=False.'
+            f'Checkpoint {path} contains more than weights; loading it could run arbitrary code '
+            f'({refused[0]}). If you trust its source, set {setting}.weights_only=False.'
         ) from error
     except (
         RuntimeError,
@@ -146,7 +145,7 @@ def load_checkpoint(
         raise _damaged(path, error) from error
     if not isinstance(checkpoint, dict):
         raise W2SError(
-            f'Checkpoint {path} holds a {type(checkpoint).__name__}; expected a dict of weights.'
+            f'Checkpoint {path} contains a {type(checkpoint).__name__}; expected a dict of weights.'
         )
     if 'state_dict' not in checkpoint:
         state = checkpoint.get('model', checkpoint)
@@ -171,21 +170,21 @@ def load_weights(
     source: str,
     config: str = 'model.teacher.config',
 ) -> None:
-    """Load ``state`` into ``model``; every key and every shape must agree.
+    """Load ``state`` into ``model``. All keys and shapes must match.
 
-    A file may lack the batch counters of its norms, as torchvision's older ones do: no prediction
-    depends on them.
+    Only the batch counters of norm layers may be missing, as in older torchvision files, since
+    predictions do not depend on them.
 
     Args:
-        model: Takes the weights.
+        model: The model.
         state: The weights.
-        source: Where they are from, for the message.
-        config: What the user sets to change the model, for the message.
+        source: Source of the weights, for the message.
+        config: Config key of the model, for the message.
 
     Raises:
-        W2SError: Keys are missing, unexpected, or of another shape; the message names them.
+        W2SError: Keys are missing or unexpected, or shapes differ; the message lists them.
     """
-    if all(key.startswith('module.') for key in state):  # saved from inside a DDP wrapper
+    if all(key.startswith('module.') for key in state):  # saved from a DDP wrapper
         state = {key.removeprefix('module.'): value for key, value in state.items()}
     own = model.state_dict()
     counters = {k: v for k, v in own.items() if k.endswith(BATCH_COUNTER) and k not in state}
@@ -203,7 +202,7 @@ def load_weights(
         for kind, keys in (
             ('missing in the file', missing),
             ('unexpected in the file', unexpected),
-            ('of another shape', misshaped),
+            ('of a different shape', misshaped),
         )
         if keys
     ]
@@ -217,7 +216,7 @@ def load_weights(
 
 
 def named(names: list[str]) -> str:
-    """The first few of ``names``, and how many more there are."""
+    """The first few of ``names``, and the number of others."""
     shown = ', '.join(map(str, names[:_MAX_NAMED]))
     more = len(names) - _MAX_NAMED
     return f'{shown} and {more} more' if more > 0 else shown
@@ -225,7 +224,7 @@ def named(names: list[str]) -> str:
 
 def _damaged(path: Path, error: Exception) -> W2SError:
     reason = str(error).split('\n')[0].strip()[:200]
-    # torch's advice to load the file with weights_only=False would be wrong here.
+    # Drop torch's advice to set weights_only=False, which would be wrong here.
     reason = '' if 'weights_only' in reason or 'Weights only' in reason else f'; {reason}'
     return W2SError(
         f'Checkpoint {path} cannot be read ({path.stat().st_size:,} bytes{reason}). It is '

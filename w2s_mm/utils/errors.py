@@ -1,8 +1,9 @@
-"""The one exception a user is meant to read."""
+"""The exception for errors that a user can fix."""
 
 
 class W2SError(ValueError):
-    """An error that the user can fix: what was found, what was expected, and what to type.
+    """An error that the user can fix.
 
-    ``w2s`` prints its message without a traceback.
+    The message states what was found, what was expected and what to do. ``w2s`` prints it without a
+    traceback.
     """

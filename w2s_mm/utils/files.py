@@ -1,4 +1,4 @@
-"""Files that are either complete or absent."""
+"""Atomic file writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` in one step: a reader never sees half of it."""
+    """Write ``content`` to ``path`` atomically: readers never see a partial file."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
@@ -18,10 +18,10 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write ``content`` as JSON, in one step as :func:`write_bytes` does."""
+    """Write ``content`` to ``path`` as JSON, atomically."""
     write_bytes(path, (json.dumps(content, indent=1) + '\n').encode())
 
 
 def is_missing(source: str) -> bool:
-    """Whether ``source`` is the path of a file that does not exist; an address is never missing."""
+    """Whether ``source`` is a path to no existing file. False for URLs."""
     return '://' not in source and not Path(source).is_file()

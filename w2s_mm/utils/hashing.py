@@ -1,4 +1,4 @@
-"""Fingerprints of tensors: names, shapes, dtypes and bytes."""
+"""Hashes of tensors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 
 
 def tensor_bytes(tensor: Tensor) -> bytes:
-    """The bytes of a tensor, whatever its device, layout and dtype."""
+    """The bytes of a tensor on any device, in any layout and dtype."""
     return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
 
 
 def hash_tensors(batch: Any) -> str:
-    """SHA-256 of the tensors in a nested batch, in their order; the rest is left out."""
+    """SHA-256 of the tensors in a nested batch, in order; other values are ignored."""
     digest = hashlib.sha256()
     for tensor in _tensors(batch):
         digest.update(f'{tuple(tensor.shape)}'.encode())
@@ -25,12 +25,12 @@ def hash_tensors(batch: Any) -> str:
 
 
 def hash_state(state: Mapping[str, Tensor], digest: Any = None, dtypes: bool = False) -> str:
-    """SHA-256 of a state dict: names, shapes and bytes.
+    """SHA-256 of the names, shapes and bytes in a state dict.
 
     Args:
-        state: Tensors by name, in the order in which they count.
-        digest: A hash object to go on with; a new one if None.
-        dtypes: Whether the dtypes count as well.
+        state: Tensors by name; their order matters.
+        digest: Hash object to update. Default: a new one.
+        dtypes: Whether to include the dtypes.
     """
     digest = digest or hashlib.sha256()
     for name, value in state.items():

@@ -1,4 +1,4 @@
-"""MMEngine's internals: everything private to it that this package touches is in this file."""
+"""All uses of MMEngine's private interfaces."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from .errors import W2SError
 
 CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'  # setup.py puts them there
 _PREFIX = 'w2s_mm::'
-_BASE_NAMESPACE = 'w2s'  # what `_base_/w2s_*.py` offer to configs that inherit them
+_BASE_NAMESPACE = 'w2s'  # key of the building blocks that `_base_/w2s_*.py` provide
 
 
 def config_path(name: str, what: str = 'Config') -> str:
-    """The file that a config's name stands for.
+    """Resolve the name of a config to a file.
 
     Args:
-        name: A path, or ``package::path`` of a config that a package brings, such as
+        name: A path, or ``package::path`` for a config shipped with a package, such as
             ``'w2s_mm::digits/retinanet_student.py'`` or
             ``'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'``.
-        what: What it is to the user, for the message.
+        what: Description of the config, for the message.
 
     Raises:
         W2SError: There is no such file.
@@ -51,10 +51,10 @@ def config_path(name: str, what: str = 'Config') -> str:
 
 
 def config_name(path: str | Path) -> str:
-    """The name of a config for a reader: the reverse of :func:`config_path`.
+    """The display name of a config: the reverse of :func:`config_path`.
 
-    ``w2s_mm::...`` for a config of this package, a path below the working directory as typed there,
-    any other path by its last part.
+    ``w2s_mm::...`` for a config of this package, a relative path below the working directory, and
+    the file name for any other path.
     """
     path = Path(path).absolute()
     for folder, prefix in ((CONFIGS, _PREFIX), (Path.cwd(), '')):
@@ -67,11 +67,11 @@ _mmengine_cfg_path = Config._get_cfg_path
 
 
 def _get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
-    """MMEngine's own, and ``w2s_mm::...`` as a ``_base_``.
+    """MMEngine's own method, extended by ``w2s_mm::...``.
 
-    MMEngine takes names of OpenMMLab's packages only, looks for the distribution, which another
-    copy may have installed, and gives what it finds the package as a registry scope, which this
-    package has not: its classes are in MMEngine's root registries.
+    MMEngine only accepts OpenMMLab packages. It also locates the installed distribution, which may
+    be another copy, and uses the package name as registry scope. This package has no scope: its
+    classes are in MMEngine's root registries.
     """
     if not cfg_path.startswith(_PREFIX):
         return _mmengine_cfg_path(cfg_path, filename)
@@ -87,12 +87,12 @@ Config._get_cfg_path = staticmethod(_get_cfg_path)
 
 
 def read_config_file(name: str, import_custom_modules: bool = True, what: str = 'Config') -> Config:
-    """Read a config file, without the values that a ``_base_/w2s_*.py`` only offers.
+    """Read a config file, without the building blocks of ``_base_/w2s_*.py``.
 
     Args:
-        name: As :func:`config_path` takes it.
-        import_custom_modules: Import what ``custom_imports`` names.
-        what: What it is to the user, for the message.
+        name: See :func:`config_path`.
+        import_custom_modules: Import the modules in ``custom_imports``.
+        what: Description of the config, for the message.
 
     Raises:
         W2SError: There is no such file.
@@ -105,7 +105,7 @@ def read_config_file(name: str, import_custom_modules: bool = True, what: str = 
 def type_name(kind: Any) -> str | None:
     """Name of a config's ``type``, without its scope or module.
 
-    It is a string in a classic config, and a class or function in a pure-Python one.
+    ``type`` is a string in classic configs, and a class or function in pure-Python configs.
     """
     if kind is None:
         return None
@@ -114,12 +114,12 @@ def type_name(kind: Any) -> str | None:
 
 
 def plain_types(config: Any) -> Any:
-    """A copy of a config in which every class and function is written as ``module.name``.
+    """Copy a config, with every class and function replaced by its ``module.name``.
 
-    A pure-Python config holds classes, and the same config read from a checkpoint holds strings.
+    Pure-Python configs hold classes; the same config read from a checkpoint holds strings.
     """
     if isinstance(config, (Config, ConfigDict)):
-        config = config.to_dict()  # what it imports lazily as the config imports it
+        config = config.to_dict()  # also resolves lazy imports
     if isinstance(config, dict):
         return {key: plain_types(value) for key, value in config.items()}
     if isinstance(config, (list, tuple)):
@@ -130,7 +130,7 @@ def plain_types(config: Any) -> Any:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The runner that a config asks for."""
+    """Build the runner of a config."""
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 
@@ -140,15 +140,15 @@ def unwrapped(model: nn.Module) -> Any:
 
 
 def is_resuming(runner: Any) -> bool:
-    """Whether the run continues a checkpoint, as opposed to starting from weights."""
+    """Whether the run resumes from a checkpoint (as opposed to ``load_from``)."""
     return bool(runner._resume)
 
 
 def iters_per_epoch(runner: Any) -> float:
-    """Iterations in which the training set is seen once."""
+    """Number of iterations per pass over the training set."""
     loader = runner.train_dataloader
     ranks = get_world_size() if isinstance(loader.sampler, InfiniteSampler) else 1
-    return len(loader) / ranks  # the infinite sampler counts the images of all ranks
+    return len(loader) / ranks  # len() counts the images of all ranks with InfiniteSampler
 
 
 def is_epoch_based(runner: Any) -> bool:
@@ -157,7 +157,7 @@ def is_epoch_based(runner: Any) -> bool:
 
 
 def validation_due(runner: Any) -> bool:
-    """Whether the loop validates after the iterations done so far (MMEngine's own rule)."""
+    """Whether the training loop validates at its current position, by MMEngine's own rule."""
     loop = runner.train_loop
     done, total = (
         (loop.epoch, loop.max_epochs) if is_epoch_based(runner) else (loop.iter, loop.max_iters)
@@ -168,14 +168,15 @@ def validation_due(runner: Any) -> bool:
 
 @contextmanager
 def evaluating(runner: Any, model: nn.Module, hooks: Sequence[Hook]) -> Iterator[None]:
-    """Let the runner's validation loop run ``model`` with ``hooks``, in place of its own."""
+    """Make the runner's validation loop evaluate ``model``, with only ``hooks``."""
     student, kept = runner.model, runner._hooks
     runner.model, runner._hooks = model, list(hooks)
     try:
         yield
     finally:
         runner.model, runner._hooks = student, kept
-        # Persistent workers would skip the random draw of the student's own first validation.
+        # With a cached iterator (persistent workers), the student's first validation would skip
+        # a random draw.
         runner.val_dataloader._iterator = None
 
 
@@ -185,6 +186,6 @@ def normalizes(preprocessor: nn.Module) -> bool:
 
 
 def swaps_channels(preprocessor: nn.Module) -> bool:
-    """Whether a data preprocessor turns BGR into RGB or RGB into BGR."""
+    """Whether a data preprocessor swaps BGR and RGB."""
     swaps = getattr(preprocessor, '_channel_conversion', None)
     return bool(getattr(preprocessor, 'to_rgb', False) if swaps is None else swaps)

@@ -1,4 +1,4 @@
-"""A curve kept as the few points that its straight pieces need."""
+"""Store a piecewise linear curve with few points."""
 
 from __future__ import annotations
 
@@ -7,29 +7,26 @@ from typing import Any
 
 
 class Polyline:
-    """Points of a curve that arrives one by one; those that a straight line gives are dropped.
+    """A curve to which points are added one by one. Points on a straight line are dropped.
 
-    What is dropped is off the line between its neighbours by at most ``tolerance`` times the
-    greatest value so far.
+    Dropped points are within ``tolerance`` times the largest value so far of the line.
 
     Args:
-        tolerance: Relative.
+        tolerance: Relative tolerance.
 
     Attributes:
-        points: ``[x, y]`` of each corner, and of the last point.
+        points: ``[x, y]`` of each corner and of the last point.
     """
 
     def __init__(self, tolerance: float = 1e-3) -> None:
         self.tolerance = tolerance
         self.points: list[list[float]] = []
         self._peak = 0.0
-        self._slopes: tuple[float, float] = (
-            -math.inf,
-            math.inf,
-        )  # that a line from the last corner may have
+        # Range of slopes allowed for a line from the last corner.
+        self._slopes: tuple[float, float] = (-math.inf, math.inf)
 
     def add(self, x: float, y: float) -> None:
-        """Add a point; ``x`` grows from one to the next."""
+        """Add a point, with ``x`` greater than that of the last one."""
         self._peak = max(self._peak, abs(y))
         if len(self.points) < 2:
             self.points.append([x, y])
@@ -50,7 +47,7 @@ class Polyline:
         return (y - margin - y0) / (x - x0), (y + margin - y0) / (x - x0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that continuing needs."""
+        """The state, as plain data."""
         return {
             'points': [list(point) for point in self.points],
             'peak': self._peak,
@@ -58,7 +55,7 @@ class Polyline:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where :meth:`state_dict` was taken."""
+        """Load a state."""
         self.points = [list(point) for point in state['points']]
         self._peak = state['peak']
         low, high = state['slopes']

@@ -1,4 +1,4 @@
-"""The process's random number generators: read, set, and leave as they were."""
+"""Save and restore the state of the random number generators."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 
 
 def rng_state() -> dict[str, Any]:
-    """State of Python's, NumPy's and torch's generators, as lists and tensors only.
+    """State of the generators of Python, NumPy and torch.
 
-    (A checkpoint that holds it stays loadable with ``weights_only=True``.)
+    Consists of lists and tensors, so a checkpoint with it still loads with ``weights_only=True``.
     """
     version, internal, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
@@ -27,20 +27,20 @@ def rng_state() -> dict[str, Any]:
 
 
 def set_rng_state(state: dict[str, Any]) -> None:
-    """Put the generators back to what :func:`rng_state` read."""
+    """Restore a state saved by :func:`rng_state`."""
     version, internal, gauss = state['python']
     random.setstate((version, tuple(internal), gauss))
     name, keys, position, has_gauss, cached = state['numpy']
     np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state['torch'].cpu())
-    # A run resumed with another number of GPUs keeps the fresh states of the ones it gained.
+    # A run resumed on more GPUs keeps the fresh states of the additional ones.
     for device, cuda_state in enumerate(state['cuda'][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(cuda_state.cpu(), device)
 
 
 @contextmanager
 def preserved_rng() -> Iterator[None]:
-    """Whatever happens inside, the generators are afterwards as they were before."""
+    """Restore the state of all generators at the end of the context."""
     state = rng_state()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Names and formats of the files that a run leaves in its work directory."""
+"""Names and formats of the files that a run writes to its work directory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ TIME_TO_TARGET = 'time_to_target.json'  # TimeToTargetHook
 WEAK_TO_STRONG = 'weak_to_strong.json'  # WeakToStrongHook
 RECORD = 'run.json'  # RunRecordHook
 GRADIENT_NORMS = 'gradient_norms.json'  # GradientNormHook
-TEACHER_REFERENCE = 'teacher_reference.json'  # the measured reference, kept for the next run
+TEACHER_REFERENCE = 'teacher_reference.json'  # cache of the measured reference
 LAST_CHECKPOINT = 'last_checkpoint'  # MMEngine's CheckpointHook
 
-# What is written, and what is still read. Format 2 of WEAK_TO_STRONG has the weights in use.
+# Formats that are written and read. WEAK_TO_STRONG has the weights used since format 2.
 FORMATS = {TIME_TO_TARGET: 1, WEAK_TO_STRONG: 2, RECORD: 1, GRADIENT_NORMS: 1}
 _READ = {WEAK_TO_STRONG: (1, 2)}
 
@@ -24,7 +24,7 @@ def read_run_file(path: str | Path) -> dict[str, Any]:
     """Read one of the files above.
 
     Raises:
-        W2SError: It cannot be read, or another version wrote it.
+        W2SError: It cannot be read, or has an unsupported format.
     """
     path = Path(path)
     try:
@@ -35,15 +35,15 @@ def read_run_file(path: str | Path) -> dict[str, Any]:
 
 
 def checked(content: Any, name: str, source: str | Path) -> dict[str, Any]:
-    """The content of a run file, if this version reads its format.
+    """Check the format of a run file, and return its content.
 
     Args:
-        content: What was read.
-        name: Which of the files above it is.
-        source: Where it is from, for the message.
+        content: Content of the file.
+        name: Name of the file, one of those above.
+        source: Path of the file, for the message.
 
     Raises:
-        W2SError: Another version wrote it.
+        W2SError: The format is not supported.
     """
     expected = _READ.get(name, (FORMATS[name],))
     found = content.get('format') if isinstance(content, dict) else None
@@ -57,7 +57,7 @@ def checked(content: Any, name: str, source: str | Path) -> dict[str, Any]:
 
 
 def last_checkpoint(run_dir: str | Path) -> Path:
-    """The last checkpoint of a run, also where its work directory has been moved.
+    """Path of a run's last checkpoint, even if its work directory was moved.
 
     Raises:
         W2SError: There is none.

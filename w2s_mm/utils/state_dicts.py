@@ -1,4 +1,4 @@
-"""What a module's ``state_dict`` calls its tensors, and which of them it has."""
+"""Change the keys of a module's ``state_dict``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import nn
 
 
 def drop_prefix(module: nn.Module, name: str) -> None:
-    """Leave the prefix of the submodule ``name`` out of a module's ``state_dict``.
+    """Drop the prefix of the submodule ``name`` from a module's ``state_dict``.
 
-    A wrapper then has the keys of what it wraps, and loads its checkpoints as they are.
+    A wrapper then has the same keys as the wrapped module, and loads its checkpoints directly.
 
     Args:
         module: The wrapper.
-        name: Name of its submodule; no other submodule may have tensors.
+        name: Name of the submodule. It must be the only one with tensors.
     """
     inner = f'{name}.'
 
@@ -31,7 +31,7 @@ def drop_prefix(module: nn.Module, name: str) -> None:
 
 
 def leave_out(module: nn.Module) -> None:
-    """Leave a module out of every ``state_dict``; loading does not change it."""
+    """Exclude a module from every ``state_dict``. Loading keeps its current values."""
     module.register_state_dict_post_hook(_remove)
     module.register_load_state_dict_pre_hook(_keep)
 
