@@ -305,5 +305,5 @@ def test_bad_setting_of_the_optimizer_is_named(name):
 
 
 def test_model_with_nothing_to_train_is_refused():
-    with pytest.raises(W2SError, match='Every parameter of Model is frozen'):
+    with pytest.raises(W2SError, match='All parameters of Model are frozen'):
         build(Model().requires_grad_(False))

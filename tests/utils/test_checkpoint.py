@@ -84,7 +84,7 @@ def test_hidden_code_is_refused_and_does_not_run(tmp_path, zipped):
     trap = tmp_path / 'trap'
     content = {'state_dict': STATE, 'meta': CreatesFile(trap)}
     path = save(tmp_path / 'c.pth', content, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(W2SError, match='run code') as refusal:
+    with pytest.raises(W2SError, match='run arbitrary code') as refusal:
         load_checkpoint(path)
     assert not trap.exists()
     assert f'{builtins.open.__module__}.open' in str(refusal.value)
