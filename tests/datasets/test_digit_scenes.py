@@ -134,7 +134,7 @@ def test_the_same_set_is_left_alone(written):
 def test_another_set_is_refused_unless_forced(tmp_path):
     root = tmp_path / 'scenes'
     write_digit_scenes(root, num_train=2, num_val=1)
-    with pytest.raises(FileExistsError, match=r'num_val=1; requested: num_val=2.* --force .* --root'):
+    with pytest.raises(FileExistsError, match=r'num_val=1; requested: num_val=2.*--force'):
         write_digit_scenes(root, num_train=2, num_val=2)
     assert write_digit_scenes(root, num_train=2, num_val=2, force=True)
     assert len(list((root / 'val').iterdir())) == 2
