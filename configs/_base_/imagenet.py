@@ -5,6 +5,6 @@ custom_imports = dict(
 )
 missing_data = (
     'Download ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org and unpack '
-    'them as data/imagenet/{train,val}, a folder a class. The noisy digits need no download: '
+    'them as data/imagenet/{train,val}, a folder per class. The noisy digits need no download: '
     'w2s train w2s_mm::digits/classifier_baseline.py'
 )

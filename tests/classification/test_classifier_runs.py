@@ -66,6 +66,7 @@ def same(a: dict, b: dict) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
+@pytest.mark.slow
 def test_switched_off_it_is_the_baseline_and_distilling_it_is_not(teacher, tmp_path):
     base = run('classifier_baseline', tmp_path / 'base')
     off = run('classifier_student', tmp_path / 'off', *student_options(teacher, 'model.gamma=0'))
@@ -77,6 +78,7 @@ def test_switched_off_it_is_the_baseline_and_distilling_it_is_not(teacher, tmp_p
 
 
 @pytest.mark.parametrize('options', [(), MIXED], ids=['plain', 'mixed'])
+@pytest.mark.slow
 def test_resumed_from_the_middle_it_is_the_uninterrupted_run(options, teacher, tmp_path):
     options = student_options(teacher, *options)
     work_dir = tmp_path / 'run'
@@ -90,6 +92,7 @@ def test_resumed_from_the_middle_it_is_the_uninterrupted_run(options, teacher, t
     assert json.loads((work_dir / 'weak_to_strong.json').read_text()) == story
 
 
+@pytest.mark.slow
 def test_the_teacher_is_measured_as_it_measures_itself(teacher, tmp_path):
     options = [o for o in student_options(teacher) if 'reference' not in o]
     run('classifier_student', tmp_path / 'run', *options)
@@ -98,6 +101,7 @@ def test_the_teacher_is_measured_as_it_measures_itself(teacher, tmp_path):
     assert reference == pytest.approx(own['value'], abs=5.1)  # one of 20 images may tip over
 
 
+@pytest.mark.slow
 def test_a_student_is_evaluated_without_its_teacher(teacher, tmp_path, monkeypatch):
     run('classifier_student', tmp_path / 'run', *student_options(teacher))
     argv = arguments('classifier_student', tmp_path / 'test')
@@ -134,5 +138,5 @@ def test_bad_input_is_refused_before_training(teacher, tmp_path, option, match):
 )
 def test_data_that_is_missing_is_said_with_what_to_download(config, where, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(W2SError, match=rf'{where} is not there\. Download .* {where}'):
+    with pytest.raises(W2SError, match=rf'{where} does not exist\. Download .* {where}'):
         train([str(CONFIGS / f'{config}.py'), '--work-dir', str(tmp_path / 'run')])

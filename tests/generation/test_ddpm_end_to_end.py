@@ -17,6 +17,7 @@ from w2s_mm.commands.train import train
 from w2s_mm.generation import DDPM, load_pipeline
 from w2s_mm.utils.errors import W2SError
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs/digits'
 FID = 'FID-digits-classifier'

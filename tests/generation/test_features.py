@@ -96,6 +96,7 @@ def test_another_file_is_no_standard_fid(tmp_path):
         InceptionFeatures(str(path))
 
 
+@pytest.mark.slow
 def test_inception_features_are_torch_fidelitys_of_the_same_images(tmp_path, monkeypatch):
     library = pytest.importorskip('torch_fidelity.feature_extractor_inceptionv3')
     network = library.FeatureExtractorInceptionV3

@@ -15,6 +15,7 @@ from tests.generation.test_fid import ToyImages  # noqa: F401  (registers it and
 from w2s_mm.generation import FID, SamplingSeeds
 from w2s_mm.utils.errors import W2SError
 
+pytestmark = pytest.mark.slow
 SEEDS = SamplingSeeds(31)  # an odd number: the processes have different shares
 
 
