@@ -107,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--config', default='configs/digits/retinanet_student.py')
+    parser.add_argument('--config', default='w2s_mm::digits/retinanet_student.py')
     parser.add_argument('--iterations', type=int, default=60)
     parser.add_argument('--warmup', type=int, default=8)
     parser.add_argument('--threads', type=int, default=torch.get_num_threads())
