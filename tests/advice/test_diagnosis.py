@@ -85,8 +85,8 @@ def test_what_agrees_leaves_no_caution(speedup):
 
 
 def test_a_teacher_that_is_never_sure_is_said():
-    unheard = Alignment(0.6, None, 0, 400)
-    assert 'Lower the score_thr' in as_text(diagnosis(answers=0, student=unheard))
+    no_answers = Alignment(0.6, None, 0, 400)
+    assert 'Lower the score_thr' in as_text(diagnosis(answers=0, student=no_answers))
     assert 'score_thr' not in as_text(diagnosis(answers=0))  # they have no entropy, that is all
 
 

@@ -45,16 +45,16 @@ def configs(tmp_path, monkeypatch):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Trainings that take no time: the list of those asked for."""
+    """Runs that take no time: the list of those asked for."""
     asked = []
 
-    def run(trainings, jobs, check):
-        for training in trainings:
-            if not training.finished:
-                asked.append(training)
-                leave(training)
-            check([training])
-        check(trainings)
+    def run(plan, jobs, check):
+        for each in plan:
+            if not each.finished:
+                asked.append(each)
+                leave(each)
+            check([each])
+        check(plan)
 
     monkeypatch.setattr(command, 'run_all', run)
     return asked
@@ -214,13 +214,13 @@ def test_a_real_pair_of_classifiers(tmp_path, monkeypatch):
 
     from w2s_mm.commands.train import train
 
-    def run(trainings, jobs, check):
+    def run(plan, jobs, check):
         """In this process, which has the stack imported already."""
-        for training in trainings:
-            if not training.finished:
-                train(training.command()[4:])
-            check([training])
-        check(trainings)
+        for each in plan:
+            if not each.finished:
+                train(each.command()[4:])
+            check([each])
+        check(plan)
 
     monkeypatch.setattr(command, 'run_all', run)
     monkeypatch.chdir(ROOT)

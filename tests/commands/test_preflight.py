@@ -247,3 +247,27 @@ def test_config_survives_as_text():
     cfg = Config(RUN)
     assert Config.fromstring(cfg.pretty_text, '.py').to_dict() == cfg.to_dict()
     assert json.dumps(cfg.to_dict())
+
+
+@pytest.mark.parametrize(('there', 'now'), [(None, None), (7, None), (None, 7), (7, 7)])
+def test_a_seed_that_was_drawn_is_the_run_s_own(stopped, tmp_path, there, now):
+    path = tmp_path / 'run' / 'iter_100.pth'
+    checkpoint = torch.load(path, weights_only=False)
+    before = Config.fromstring(checkpoint['meta']['cfg'], '.py')
+    before.merge_from_dict({'randomness.seed': there})
+    checkpoint['meta'].update(cfg=before.pretty_text, seed=7)
+    torch.save(checkpoint, path)
+    stopped.merge_from_dict({'randomness.seed': now})
+    assert check_resume(stopped) == 7
+
+
+def test_another_seed_is_refused(stopped, tmp_path):
+    path = tmp_path / 'run' / 'iter_100.pth'
+    checkpoint = torch.load(path, weights_only=False)
+    before = Config.fromstring(checkpoint['meta']['cfg'], '.py')
+    before.merge_from_dict({'randomness.seed': None})
+    checkpoint['meta'].update(cfg=before.pretty_text, seed=7)
+    torch.save(checkpoint, path)
+    stopped.merge_from_dict({'randomness.seed': 8})
+    with pytest.raises(W2SError, match=r'randomness\.seed: 7 there, 8 now'):
+        check_resume(stopped)

@@ -23,7 +23,7 @@ if what == 'fail':
     sys.exit('it broke')
 if what == 'hang':
     time.sleep(60)
-if what != 'silent':
+if what != 'unfinished':
     (folder / 'time_to_target.json').write_text(json.dumps({'format': 1, 'finished': True}))
 """
 
@@ -76,7 +76,7 @@ def test_a_failure_ends_all_and_shows_the_end_of_its_log(planned):
 
 def test_a_run_that_does_not_say_it_is_finished_is_an_error(planned):
     with pytest.raises(W2SError, match='does not say that it is finished'):
-        run_all([planned('a', 'silent')])
+        run_all([planned('a', 'unfinished')])
 
 
 def test_a_check_that_fails_ends_what_runs(planned):

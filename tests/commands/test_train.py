@@ -3,9 +3,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.runner import Runner
 
+from tests.hooks.toy import make_config, make_teacher
 from w2s_mm.commands import train
-from w2s_mm.commands.train import configure, main
+from w2s_mm.commands.train import check_distills, configure, main
 from w2s_mm.utils.errors import W2SError
 
 CONFIG = """
@@ -161,3 +163,15 @@ def test_without_the_stack_one_clear_message_and_no_traceback():
     assert done.returncode == 2
     assert 'Traceback' not in done.stderr
     assert all(f'{name}: not found' in done.stderr for name in ('torch', 'mmengine', 'mmcv'))
+
+
+def test_a_student_without_the_hook_is_refused(tmp_path):
+    teacher = make_teacher(tmp_path)
+    config = make_config(tmp_path / 'run', teacher)
+    check_distills(Runner.from_cfg(config))
+    config.default_hooks.pop('weak_to_strong')
+    with pytest.raises(W2SError, match=r'W2SToyNet, and the run has no WeakToStrongHook'):
+        check_distills(Runner.from_cfg(config))
+    config.model.gamma = 0.0
+    check_distills(Runner.from_cfg(config))
+    check_distills(Runner.from_cfg(make_config(tmp_path / 'plain', None)))

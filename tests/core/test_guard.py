@@ -27,7 +27,7 @@ def test_nothing_to_look_at_is_finite():
     assert all_finite([torch.zeros(0, 4)], CPU)
 
 
-def test_silence_replaces_every_number_and_nothing_else():
+def test_a_dropped_answer_has_every_number_replaced_and_nothing_else():
     answer = nested(float('nan'))
     levels, rest, head = Guard('c.pth').admit(answer, CPU)
     assert all((level == REPLACEMENT).all() for level in levels)

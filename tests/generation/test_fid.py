@@ -139,7 +139,7 @@ def test_other_weights_or_images_are_another_reference(change, make_fid, tmp_pat
     assert len(list((tmp_path / 'cache').iterdir())) == 2
 
 
-def test_the_trainings_random_numbers_are_left_alone(make_fid):
+def test_the_run_s_random_numbers_do_not_change(make_fid):
     state = torch.get_rng_state()
     show(make_fid())
     assert torch.equal(torch.get_rng_state(), state)

@@ -10,7 +10,7 @@ STEPS = 8
 
 
 def warmed(losses=None, **kwargs):
-    """A sampler that has heard each step's loss as often as it remembers."""
+    """A sampler with a full history of losses for every step."""
     sampler = LossAwareTimesteps(STEPS, **kwargs)
     losses = torch.arange(1.0, STEPS + 1) if losses is None else losses
     for _ in range(sampler.history):

@@ -1,4 +1,4 @@
-"""What a run tells of its start."""
+"""What a run records of its start."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_title_says_the_result(write_run, base, ours, expected):
     ('base', 'expected'),
     [(RISING, 'reached 2.00x as fast as the baseline'), (EARLY, 'reached as soon as by the')],
 )
-def test_title_of_a_variant_without_a_teacher_speaks_of_none(write_run, base, expected):
+def test_title_of_a_variant_without_a_teacher_mentions_none(write_run, base, expected):
     study = gather([write_run('double_lr', EARLY)], [write_run('base', base)])
     assert expected in title(study, 0.2) and 'teacher' not in title(study, 0.2)
 

@@ -120,8 +120,11 @@ def _datasets(dataset: Any) -> Iterator[dict[str, Any]]:
             yield from _datasets(dataset.get(key, ()))
 
 
-def check_resume(cfg: Config) -> None:
+def check_resume(cfg: Config) -> int | None:
     """Check that a run is resumed with the config that it was started with.
+
+    Returns:
+        The seed that it was started with, None where the checkpoint has none.
 
     Raises:
         W2SError: The checkpoint was written under other settings; the message names them.
@@ -131,7 +134,7 @@ def check_resume(cfg: Config) -> None:
     )
     if source is None:
         if Path(cfg.work_dir).is_dir():
-            return  # stopped before its first checkpoint: it starts from the beginning
+            return None  # stopped before its first checkpoint: it starts from the beginning
         raise W2SError(
             f'Nothing to resume: {cfg.work_dir} does not exist. Leave out --resume to start.'
         )
@@ -139,11 +142,18 @@ def check_resume(cfg: Config) -> None:
     meta = load_checkpoint(
         source, weights_only=False, absent='Give --resume an existing checkpoint.'
     ).get('meta', {})
-    if 'cfg' not in meta:
-        return
-    before = Config.fromstring(meta['cfg'], '.py')
-    there, now = ({name: plain_types(c).get(name) for name in IDENTITY} for c in (before, cfg))
-    refuse_another_config(source, there, now, MAY_DIFFER_ON_RESUME)
+    seed = meta.get('seed')
+    if 'cfg' in meta:
+        before = Config.fromstring(meta['cfg'], '.py')
+        there, now = ({name: plain_types(c).get(name) for name in IDENTITY} for c in (before, cfg))
+        for settings in (there, now):  # a seed that is not given is the one that was drawn
+            settings['randomness'] = {'seed': seed, **_without_none(settings['randomness'])}
+        refuse_another_config(source, there, now, MAY_DIFFER_ON_RESUME)
+    return seed
+
+
+def _without_none(settings: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (settings or {}).items() if value is not None}
 
 
 def refuse_another_config(

@@ -52,7 +52,10 @@ def configure(argv: Sequence[str] | None = None) -> Any:
         cfg.load_from = None if args.resume == 'auto' else args.resume
     check_data(cfg, ('train', 'val'))
     if cfg.get('resume'):
-        check_resume(cfg)
+        seed = check_resume(cfg)
+        if seed is not None and (cfg.get('randomness') or {}).get('seed') is None:
+            # MMEngine restores it too, but only after the sampler has been built with another one.
+            cfg.merge_from_dict({'randomness.seed': seed})
     return cfg
 
 
@@ -63,8 +66,31 @@ def train(argv: Sequence[str] | None = None) -> None:
     from w2s_mm.utils.mm import build_runner
 
     runner = build_runner(cfg)
+    check_distills(runner)
     runner.register_hook(RunRecordHook())
     runner.train()
+
+
+def check_distills(runner: Any) -> None:
+    """Check that a student has the hook that makes it distill.
+
+    Raises:
+        W2SError: ``model.gamma`` is above 0, and there is no WeakToStrongHook.
+    """
+    from w2s_mm.core.student import WeakToStrong
+    from w2s_mm.hooks import WeakToStrongHook
+    from w2s_mm.utils.mm import unwrapped
+
+    model = unwrapped(runner.model)
+    if not isinstance(model, WeakToStrong) or model.gamma == 0:
+        return
+    if not any(isinstance(hook, WeakToStrongHook) for hook in runner.hooks):
+        raise W2SError(
+            f'The model is a {type(model).__name__}, and the run has no WeakToStrongHook, so it '
+            f'would train without distillation. Add default_hooks = dict(weak_to_strong=dict('
+            f"type='WeakToStrongHook', metric=..., schedule=...)), or set model.gamma=0 for a "
+            f'baseline.'
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

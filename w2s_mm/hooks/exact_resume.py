@@ -62,8 +62,12 @@ class ExactResumeHook(Hook):
             runner.train_dataloader.generator = None
             self._borrowed = False
 
-    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Record that this iteration was validated."""
+    def before_val_epoch(self, runner: Any) -> None:
+        """Record that this iteration is validated.
+
+        Not after the validation: on a new best, CheckpointHook saves before this hook is called,
+        when all hooks that use the metric have been. Nothing saves in between.
+        """
         self._validated_iter = runner.iter
 
     def after_train(self, runner: Any) -> None:

@@ -61,6 +61,7 @@ class TimeToTargetHook(Hook):
         self.stop = stop
         self.history: list[dict[str, float]] = []
         self._training = False
+        self._finished = False
         self._train_seconds = 0.0
         self._train_since: float | None = None
         self._wall_seconds = 0.0
@@ -130,6 +131,8 @@ class TimeToTargetHook(Hook):
         """Record the metric and write the file."""
         if not self._training:  # ignore a standalone validation
             return
+        if self.history and self.history[-1]['iter'] == runner.iter:  # counted before a resume
+            return
         self.history.append(
             {
                 'epoch': runner.iter / iters_per_epoch(runner),
@@ -139,16 +142,17 @@ class TimeToTargetHook(Hook):
                 'value': pick_metric(metrics or {}, self.metric, self.rule),
             }
         )
-        targets = self._write(runner, finished=False)
+        targets = self._write(runner)
         if self.stop and all(target['sustained'] for target in targets):
             runner.logger.info('All targets have been reached and sustained. Stopping the run.')
             runner.train_loop.stop_training = True
 
     def after_train(self, runner: Any) -> None:
         """Mark the file as complete."""
-        self._write(runner, finished=True)
+        self._finished = True  # also if a resumed run still has to run its last validation
+        self._write(runner)
 
-    def _write(self, runner: Any, finished: bool) -> list[dict[str, Any]]:
+    def _write(self, runner: Any) -> list[dict[str, Any]]:
         values = [point['value'] for point in self.history]
 
         def point(index: int | None) -> dict[str, float] | None:
@@ -176,7 +180,7 @@ class TimeToTargetHook(Hook):
                     'config': Path(runner.cfg.filename or runner.experiment_name).stem,
                     'max_iters': loop.max_iters,
                     'val_interval_iters': loop.val_interval * per_interval,
-                    'finished': finished,
+                    'finished': self._finished,
                     'history': self.history,
                     'targets': targets,
                 },
