@@ -271,3 +271,10 @@ def test_another_seed_is_refused(stopped, tmp_path):
     stopped.merge_from_dict({'randomness.seed': 8})
     with pytest.raises(W2SError, match=r'randomness\.seed: 7 there, 8 now'):
         check_resume(stopped)
+
+
+def test_paths_of_another_file_backend_are_not_looked_for(data):
+    remote = dataset(data, ann_file='nothing.json')
+    with pytest.raises(W2SError, match='nothing'):
+        check_data(config({**remote, 'backend_args': {'backend': 'local'}}), SPLITS)
+    check_data(config({**remote, 'backend_args': {'backend': 'petrel'}}), SPLITS)

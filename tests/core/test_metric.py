@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s_mm.core.metric import first_at, sustained_at
+from w2s_mm.core.metric import check_metric_range, first_at, sustained_at
+from w2s_mm.utils.errors import W2SError
 
 NAN = math.nan
 values = st.lists(st.floats(0, 1) | st.just(NAN), max_size=30)
@@ -61,3 +62,23 @@ def test_lower_is_better_mirrors_higher_is_better(curve, tau, k):
 def test_a_sustained_crossing_is_never_sooner_than_the_first(curve, tau, k):
     first, sustained = first_at(curve, tau, 'greater'), sustained_at(curve, tau, 'greater', k)
     assert sustained is None or (first is not None and first <= sustained)
+
+
+@pytest.mark.parametrize(
+    ('metric', 'value', 'fits'),
+    [
+        ('coco/bbox_mAP_50', 0.4, True),
+        ('coco/bbox_mAP_50', 40.0, False),
+        ('pascal_voc/mAP', 40.0, False),
+        ('multi-label/mAP', 40.0, True),  # MMPretrain gives percent
+        ('accuracy/top1', 70.0, True),
+        ('accuracy/top1', 0.0, False),
+        ('FID', float('inf'), False),
+    ],
+)
+def test_range_of_a_metric(metric, value, fits):
+    if fits:
+        check_metric_range(metric, value, 'It')
+    else:
+        with pytest.raises(W2SError, match=f'It is {value}'):
+            check_metric_range(metric, value, 'It')

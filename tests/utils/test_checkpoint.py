@@ -184,6 +184,18 @@ def test_web_address_is_fetched_once(tmp_path, monkeypatch):
     assert fetched == ['https://example.org/a/c.pth']
 
 
+def test_a_query_is_no_part_of_the_file_name(tmp_path, monkeypatch):
+    from safetensors.torch import save_file
+
+    weights = {'w': torch.ones(2)}
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    monkeypatch.setattr(
+        torch.hub, 'download_url_to_file', lambda source, target: save_file(weights, target)
+    )
+    loaded = load_checkpoint('https://example.org/model.safetensors?download=true')
+    assert torch.equal(loaded['state_dict']['w'], weights['w'])
+
+
 def test_two_addresses_with_one_file_name_are_two_files(tmp_path, monkeypatch):
     def download(source, target):
         save(target, {source: STATE['steps']})

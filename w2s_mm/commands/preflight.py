@@ -81,6 +81,8 @@ def _files_of_dataset(cfg: Config, split: str) -> Iterator[tuple[str, str]]:
 
 def _files_of(owner: str, config: Any, cfg: Config) -> Iterator[tuple[str, str]]:
     for dataset in _datasets(config):
+        if (dataset.get('backend_args') or {}).get('backend', 'local') != 'local':
+            continue  # the paths belong to another file backend, such as petrel
         prefix = dataset.get('data_prefix') or {}
         folders = prefix.values() if isinstance(prefix, dict) else [prefix]
         root = dataset.get('data_root') or ''

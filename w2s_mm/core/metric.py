@@ -65,6 +65,11 @@ def pick_metric(metrics: dict[str, Any], name: str, rule: Rule) -> float:
     return float(metrics[name])
 
 
+def is_fraction(metric: str) -> bool:
+    """Whether a metric is between 0 and 1: MMDetection's AP is, MMPretrain's is in percent."""
+    return 'mAP' in metric and not metric.startswith(('multi-label/', 'single-label/'))
+
+
 def check_metric_range(metric: str, value: float, what: str) -> None:
     """Check a value's scale: MMDetection reports AP between 0 and 1.
 
@@ -73,7 +78,7 @@ def check_metric_range(metric: str, value: float, what: str) -> None:
     """
     if not 0 < value < float('inf'):
         raise W2SError(f'{what} is {value}; expected a finite {metric} above 0.')
-    if 'mAP' in metric and value > 1:
+    if is_fraction(metric) and value > 1:
         raise W2SError(
             f'{what} is {value}, but {metric} is between 0 and 1. Write {value:g} % as '
             f'{value / 100:g}.'

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from w2s_mm.core.metric import is_fraction
 from w2s_mm.utils.errors import W2SError
 
 from .runs import Clock, Run
@@ -136,7 +137,7 @@ def _check_comparable(runs: Sequence[Run], tau: float) -> None:
                 )
     for run in runs[1:]:
         _check_same_grid(first, run)
-    if not math.isfinite(tau) or ('mAP' in first.metric and not 0 < tau <= 1):
+    if not math.isfinite(tau) or (is_fraction(first.metric) and not 0 < tau <= 1):
         raise W2SError(
             f'tau is {tau:g}, but {first.metric} lies between 0 and 1. '
             'For an AP of 20 type: --tau 0.2'

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from w2s_mm.core.metric import is_fraction
+
 from .comparison import Comparison
 from .runs import Clock
 from .statistics import CONFIDENCE, Crossing, Speedup, crossing, mean_run
@@ -29,7 +31,7 @@ def metric_name(metric: str) -> str:
 
 def metric_scale(metric: str) -> float:
     """Factor from the files to the page: AP is 0 to 1 in the files and in percent on the page."""
-    return 100.0 if 'mAP' in metric else 1.0
+    return 100.0 if is_fraction(metric) else 1.0
 
 
 def value_text(value: float, metric: str) -> str:

@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import torch
@@ -63,7 +64,8 @@ def _local_file(source: str) -> Path:
     try:
         address = _zoo_address(source)
         key = hashlib.sha256(address.encode()).hexdigest()[:8]
-        target = Path(torch.hub.get_dir()) / 'checkpoints' / f'{key}-{Path(address).name}'
+        name = Path(urlsplit(address).path).name  # without a query such as ?download=true
+        target = Path(torch.hub.get_dir()) / 'checkpoints' / f'{key}-{name}'
         if target.is_file():
             return target
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -24,4 +24,4 @@ def write_json(path: str | Path, content: Any) -> None:
 
 def is_missing(source: str) -> bool:
     """Whether ``source`` is a path to no existing file. False for URLs."""
-    return '://' not in source and not Path(source).is_file()
+    return '://' not in source and not Path(source).expanduser().is_file()
