@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,12 @@ def test_a_student_is_evaluated_without_its_teacher(teacher, tmp_path, monkeypat
     argv = [argv[0], str(tmp_path / 'run' / 'iter_6.pth'), '--work-dir', str(tmp_path / 'test')]
     evaluate([*argv, '--cfg-options', 'test_dataloader.dataset.indices=20'])
     assert list((tmp_path / 'test').rglob('*.json'))
+
+    drawn, out = tmp_path / 'drawn', tmp_path / 'predictions.pkl'
+    options = ['--cfg-options', 'test_dataloader.dataset.indices=20']
+    evaluate([*argv, '--show-dir', str(drawn), '--out', str(out), *options])
+    assert len(list(drawn.glob('*.png'))) == 20
+    assert len(pickle.loads(out.read_bytes())) == 20
 
 
 @pytest.mark.parametrize(
