@@ -38,7 +38,7 @@ def export_ddpm(argv: Sequence[str] | None = None) -> None:
         model = MODELS.build(cfg.model)
     if not isinstance(model, DDPM):
         raise W2SError(f'{args.config} builds a {type(model).__name__}; expected a DDPM.')
-    checkpoint = load_checkpoint(args.checkpoint, weights_only=False)
+    checkpoint = load_checkpoint(args.checkpoint)
     load_weights(model, checkpoint['state_dict'], args.checkpoint, config=args.config)
     export_pipeline(model.eval(), args.folder)
     again = load_pipeline(args.folder)
