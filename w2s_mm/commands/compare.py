@@ -15,7 +15,7 @@ from w2s_mm.utils.files import is_missing
 from w2s_mm.utils.run_files import RECORD, read_run_file
 
 from .cli import options_parser, read_config, run_command
-from .runs import PlannedRun, options_of, run_all
+from .launch import PlannedRun, options_of, run_all
 
 # What decides a run's result, and how it is measured.
 _SAME = (

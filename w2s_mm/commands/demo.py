@@ -14,7 +14,7 @@ from w2s_mm.utils.run_files import last_checkpoint
 
 from .cli import run_command
 from .compare import compare_configs
-from .runs import PlannedRun, run_all
+from .launch import PlannedRun, run_all
 
 CONFIG = 'w2s_mm::digits/retinanet_{}.py'
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from w2s_mm.commands import runs
-from w2s_mm.commands.runs import PlannedRun, options_of, run_all
+from w2s_mm.commands import launch
+from w2s_mm.commands.launch import PlannedRun, options_of, run_all
 from w2s_mm.utils.errors import W2SError
 
 SCRIPT = """
@@ -34,7 +34,7 @@ def planned(tmp_path, monkeypatch):
     script = tmp_path / 'train.py'
     script.write_text(SCRIPT)
     whats = {}
-    monkeypatch.setattr(runs, '_POLL', 0.02)
+    monkeypatch.setattr(launch, '_POLL', 0.02)
     monkeypatch.setattr(
         PlannedRun,
         'command',
