@@ -13,7 +13,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from w2s_mm.utils.checkpoint import load_checkpoint, load_weights, named
+from w2s_mm.utils.checkpoint import RESAVE, load_checkpoint, load_weights, named
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.hashing import hash_state
 from w2s_mm.utils.mm import read_config_file
@@ -41,6 +41,7 @@ class FrozenModel:
         role: Name of the model in error messages.
         setting: Config key of its arguments, for error messages.
         absent: Advice if the checkpoint does not exist, for error messages.
+        trusted: Advice if the checkpoint needs unpickling, for error messages.
         classes: Classes it was trained on, according to its checkpoint.
         fingerprint: Hash of its weights and model config; None until loaded.
         released: Whether :meth:`release` was called.
@@ -53,6 +54,7 @@ class FrozenModel:
     role = 'model'
     setting = 'model'
     absent = 'Give the path of an existing file.'
+    trusted = RESAVE
 
     def __init__(
         self, config: str | dict[str, Any], checkpoint: str, weights_only: bool = True
@@ -96,7 +98,7 @@ class FrozenModel:
             self.checkpoint,
             weights_only=self.weights_only,
             absent=self.absent,
-            setting=self.setting,
+            trusted=self.trusted,
         )
         load_weights(model, checkpoint['state_dict'], self.checkpoint, f'{self.setting}.config')
         digest = hashlib.sha256(repr(config.model).encode())

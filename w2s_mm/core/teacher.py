@@ -34,6 +34,7 @@ class FrozenTeacher(FrozenModel):
 
     role = 'teacher'
     setting = 'model.teacher'
+    trusted = 'set model.teacher.weights_only=False'
     absent = 'Train the teacher first, or set model.teacher.checkpoint to its checkpoint.'
 
     def __init__(

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from .errors import W2SError
 
+RESAVE = 'load it with torch.load(..., weights_only=False) and save its state dict alone'
 BATCH_COUNTER = '.num_batches_tracked'
 _MAX_NAMED = 8
 _MODEL_ZOOS = ('torchvision://', 'open-mmlab://', 'openmmlab://')
@@ -99,7 +100,7 @@ def load_checkpoint(
     *,
     weights_only: bool = True,
     absent: str = 'Give the path of an existing file.',
-    setting: str = 'model.teacher',
+    trusted: str = RESAVE,
 ) -> dict[str, Any]:
     """Load a checkpoint file to the CPU.
 
@@ -109,7 +110,7 @@ def load_checkpoint(
         weights_only: Reject files with more than tensors and plain data. Set to False only for an
             old file from a trusted source: unpickling it can run arbitrary code.
         absent: Advice if there is no such file, for the message.
-        setting: Config key whose ``weights_only`` this is, for the message.
+        trusted: Advice if the file is rejected and its source is trusted, for the message.
 
     Returns:
         The checkpoint as saved; for a bare state dict, ``{'state_dict': ...}``.
@@ -134,7 +135,7 @@ def load_checkpoint(
             raise _damaged(path, error) from error
         raise W2SError(
             f'Checkpoint {path} contains more than weights; loading it could run arbitrary code '
-            f'({refused[0]}). If you trust its source, set {setting}.weights_only=False.'
+            f'({refused[0]}). If you trust its source, {trusted}.'
         ) from error
     except (
         RuntimeError,
