@@ -55,6 +55,16 @@ def config_parser(name: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def add_band(parser: argparse.ArgumentParser) -> None:
+    """Add ``--band``, the width of the operating band."""
+    parser.add_argument(
+        '--band',
+        type=float,
+        default=0.15,
+        help='how much weaker than the baseline a teacher may be; default: %(default)s',
+    )
+
+
 def read_config(args: argparse.Namespace) -> Any:
     """The config that the arguments of :func:`config_parser` ask for.
 

@@ -18,7 +18,7 @@ from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.run_files import last_checkpoint
 
-from .cli import config_parser, read_config, run_command
+from .cli import add_band, config_parser, read_config, run_command
 from .teacher_evaluation import (
     build_student,
     diagnosed_head,
@@ -80,12 +80,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--student-run', required=True, metavar='RUN_DIR', help='finished run with it'
     )
-    parser.add_argument(
-        '--band',
-        type=float,
-        default=0.15,
-        help='how much weaker than the baseline a teacher may be; default: %(default)s',
-    )
+    add_band(parser)
     parser.add_argument(
         '--minibatch',
         type=int,

@@ -18,7 +18,7 @@ from w2s_mm.report.runs import load_run
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 
-from .cli import RUN_AGAIN, config_parser, read_config, run_command
+from .cli import RUN_AGAIN, add_band, config_parser, read_config, run_command
 from .teacher_evaluation import Unfit, build_student, evaluate_teacher, of_student, say
 
 _STEP = re.compile(r'(?:iter|epoch)_(\d+)$')
@@ -84,12 +84,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='RUN_DIR',
         help='work directory to take it from: the best validation (of several runs, the mean)',
     )
-    parser.add_argument(
-        '--band',
-        type=float,
-        default=0.15,
-        help='how much weaker than the baseline a teacher may be; default: %(default)s',
-    )
+    add_band(parser)
     parser.add_argument(
         '--teacher-config', metavar='CONFIG', help="default: the student's model.teacher.config"
     )

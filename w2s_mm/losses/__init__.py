@@ -7,13 +7,14 @@ MM stack provides (``mmdet.L1Loss``, ``mmdet.GIoULoss``) are used from there.
 from .focal_logit import FocalLogitDistillLoss
 from .kl import KLDistillLoss, softmax_kl
 from .labels import takes_labels
-from .reduction import reduced
+from .reduction import RowLoss, reduced
 from .squared_error import SquaredErrorDistillLoss
 from .temperature import tempered
 
 __all__ = [
     'FocalLogitDistillLoss',
     'KLDistillLoss',
+    'RowLoss',
     'SquaredErrorDistillLoss',
     'reduced',
     'softmax_kl',

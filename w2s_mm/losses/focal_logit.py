@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 from mmengine.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.precision import full_precision
 
-from .reduction import check_loss_weight, reduced
+from .reduction import RowLoss
 
 
 @MODELS.register_module()
-class FocalLogitDistillLoss(nn.Module):
+class FocalLogitDistillLoss(RowLoss):
     r"""Soft-target focal loss between the sigmoid logits of student ``s`` and teacher ``t``.
 
     .. math::
@@ -34,36 +33,17 @@ class FocalLogitDistillLoss(nn.Module):
     """
 
     def __init__(self, focal: float = 2.0, loss_weight: float = 1.0) -> None:
-        super().__init__()
-        check_loss_weight(loss_weight)
+        super().__init__(loss_weight)
         if not (focal == 0 or focal >= 1):  # between 0 and 1 the gradient is infinite at s = t
             raise W2SError(f'focal is {focal}; expected 0 or a number of at least 1.')
         self.focal = focal
-        self.loss_weight = loss_weight
 
-    def forward(
-        self,
-        pred: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: Tensor | float | None = None,
-    ) -> Tensor:
-        """Compute the weighted sum over rows and classes, divided by ``avg_factor``.
-
-        Args:
-            pred: Student logits, shape (R, C).
-            target: Teacher logits, shape (R, C); receives no gradient.
-            weight: Weight of each row, shape (R,). Default: 1.
-            avg_factor: Divisor ``n``. Default: the number of rows.
-
-        Returns:
-            A scalar; 0 if there are no rows.
-        """
-        logits, target = full_precision(pred), full_precision(target.detach())
+    def rows(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Sum over the classes of each row, shape (R,)."""
         p = target.sigmoid()
-        loss = F.binary_cross_entropy_with_logits(logits, p, reduction='none')
+        loss = F.binary_cross_entropy_with_logits(pred, p, reduction='none')
         if self.focal:
-            loss = (logits.sigmoid() - p).abs().pow(self.focal) * loss
+            loss = (pred.sigmoid() - p).abs().pow(self.focal) * loss
         else:
             loss = loss - F.binary_cross_entropy_with_logits(target, p, reduction='none')
-        return self.loss_weight * reduced(loss.sum(-1), weight, avg_factor)
+        return loss.sum(-1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 from mmengine.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from w2s_mm.utils.precision import full_precision
 
-from .reduction import check_loss_weight, reduced
+from .reduction import RowLoss
 
 
 def softmax_kl(pred: Tensor, target: Tensor, reverse: bool = False) -> Tensor:
@@ -29,7 +29,7 @@ def softmax_kl(pred: Tensor, target: Tensor, reverse: bool = False) -> Tensor:
 
 
 @MODELS.register_module()
-class KLDistillLoss(nn.Module):
+class KLDistillLoss(RowLoss):
     r"""KL divergence between the softmax outputs of student ``s`` and teacher ``t``.
 
     .. math::
@@ -48,28 +48,9 @@ class KLDistillLoss(nn.Module):
     """
 
     def __init__(self, reverse: bool = False, loss_weight: float = 1.0) -> None:
-        super().__init__()
-        check_loss_weight(loss_weight)
+        super().__init__(loss_weight)
         self.reverse = reverse
-        self.loss_weight = loss_weight
 
-    def forward(
-        self,
-        pred: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: Tensor | float | None = None,
-    ) -> Tensor:
-        """Compute the weighted sum over rows, divided by ``avg_factor``.
-
-        Args:
-            pred: Student logits, shape (R, C).
-            target: Teacher logits, shape (R, C); receives no gradient.
-            weight: Weight of each row, shape (R,). Default: 1.
-            avg_factor: Divisor ``n``. Default: the number of rows.
-
-        Returns:
-            A scalar, in nats; 0 if there are no rows.
-        """
-        rows = softmax_kl(pred, target, self.reverse)
-        return self.loss_weight * reduced(rows, weight, avg_factor)
+    def rows(self, pred: Tensor, target: Tensor) -> Tensor:
+        """KL divergence of each row in nats, shape (R,)."""
+        return softmax_kl(pred, target, self.reverse)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from abc import abstractmethod
+
+from torch import Tensor, nn
 
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.precision import full_precision
 
 
 def reduced(rows: Tensor, weight: Tensor | None, avg_factor: Tensor | float | None) -> Tensor:
@@ -23,11 +26,43 @@ def reduced(rows: Tensor, weight: Tensor | None, avg_factor: Tensor | float | No
     return rows.sum() / (max(len(rows), 1) if avg_factor is None else avg_factor)
 
 
-def check_loss_weight(loss_weight: float) -> None:
-    """Check that the weight of a loss is not negative.
+class RowLoss(nn.Module):
+    r"""Base of the losses: a weighted mean over rows, :math:`L = \frac{1}{n} \sum_r w_r\, \ell_r`.
+
+    Args:
+        loss_weight: Factor on the loss, at least 0.
 
     Raises:
         W2SError: ``loss_weight`` is negative or NaN.
     """
-    if not loss_weight >= 0:
-        raise W2SError(f'loss_weight is {loss_weight}; expected a number of at least 0.')
+
+    def __init__(self, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        if not loss_weight >= 0:
+            raise W2SError(f'loss_weight is {loss_weight}; expected a number of at least 0.')
+        self.loss_weight = loss_weight
+
+    @abstractmethod
+    def rows(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Loss of each row, shape (R,); ``pred`` and ``target`` are in full precision."""
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor:
+        """Compute the weighted sum over rows, divided by ``avg_factor``.
+
+        Args:
+            pred: Student output, shape (R, ...): logits (R, C), or a prediction.
+            target: Teacher output, of the same shape; receives no gradient.
+            weight: Weight of each row, shape (R,). Default: 1.
+            avg_factor: Divisor ``n``. Default: the number of rows.
+
+        Returns:
+            A scalar; 0 if there are no rows.
+        """
+        rows = self.rows(full_precision(pred), full_precision(target.detach()))
+        return self.loss_weight * reduced(rows, weight, avg_factor)
