@@ -317,7 +317,7 @@ def test_a_command_keeps_its_output_in_a_log_and_ignores_pythonpath(clone, capfd
     assert 'saying it: done in 0:0' in capfd.readouterr().out
 
 
-def test_an_interrupt_ends_the_compilers_too(clone, monkeypatch):
+def test_an_interrupt_ends_the_compilers_too(clone, tmp_path, monkeypatch):
     def interrupt_once_started(text):
         if re.search(r'pid \d+\n', text):
             raise KeyboardInterrupt
@@ -326,14 +326,19 @@ def test_an_interrupt_ends_the_compilers_too(clone, monkeypatch):
     monkeypatch.setattr(bootstrap, 'activity', interrupt_once_started)
     monkeypatch.setattr(bootstrap.sys.stdout, 'isatty', lambda: True, raising=False)
     with pytest.raises(KeyboardInterrupt):
-        bootstrap.run('x', ['sh', '-c', 'sleep 60 & echo pid $!; wait'])
+        script = f"(sleep 600; touch '{tmp_path}/compiled') & echo pid $!; wait"
+        bootstrap.run('x', ['sh', '-c', script])
     pid = int(re.search(r'pid (\d+)', (clone / 'logs' / 'x.log').read_text()).group(1))
-    for _ in range(50):
-        state = Path(f'/proc/{pid}/stat')
-        if not state.exists() or state.read_text().rsplit(') ')[1][0] == 'Z':
-            return
-        time.sleep(0.1)
-    pytest.fail(f'process {pid} is still running')
+    while runs(pid):
+        time.sleep(0.01)
+    assert not (tmp_path / 'compiled').exists()  # it was ended before it was done
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rsplit(') ')[1][0] != 'Z'
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ SCRIPTS = sorted((ROOT / 'tools').glob('*.sh'))
 COMMANDS = sorted(path for path in (ROOT / 'tools').glob('*.py') if path.stem != 'bootstrap')
 
 
-def call(*command: str, timeout: int = 200) -> subprocess.CompletedProcess[str]:
+def call(*command: str) -> subprocess.CompletedProcess[str]:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -28,7 +28,7 @@ def call(*command: str, timeout: int = 200) -> subprocess.CompletedProcess[str]:
         'PORT': str(port),
     }
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1800
     )
 
 

@@ -109,7 +109,7 @@ def pip(*arguments: str) -> None:
 
 def run(command, cwd, environment=None):
     done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=1800
     )
     assert done.returncode == 0, f'{command}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}'
     return done

@@ -65,4 +65,4 @@ def test_what_needs_no_mmdet_does_not_wait_for_it():
         "read_checked('w2s_mm::digits/ddpm_baseline.py'); "
         "sys.exit('mmdet' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, '-c', code], timeout=120).returncode == 0
+    assert subprocess.run([sys.executable, '-c', code], timeout=1800).returncode == 0

@@ -37,10 +37,24 @@ def test_what_validations_take_is_in_the_time_left(monkeypatch):
     times = iter([1000.0, 1080.0])
     monkeypatch.setattr('w2s_mm.commands.progress.time.monotonic', lambda: next(times))
     line = 'Iter(train) [{}/500]  lr: 1e-3  eta: {}  time: 0.2\n'
-    log = io.StringIO(line.format(100, '0:01:40') + line.format(300, '0:01:00'))
+    log = io.BytesIO((line.format(100, '0:01:40') + line.format(300, '0:01:00')).encode())
     each = Process('a', None, log, slot=0)
     each.read()
     assert each.left == 120 and each.step == 'iteration 300 of 500'
+
+
+def test_a_line_that_is_read_in_two_parts_is_one_line(tmp_path):
+    path = tmp_path / 'train.log'
+    with path.open('wb') as written, path.open('rb') as log:
+        each = Process('a', None, log, slot=0)
+        shown = []
+        for part in (b'x - INFO - Distillation en', b'ded at 4 \xce', b'\xb5 \xff.\n', b'INFO - '):
+            written.write(part)
+            written.flush()
+            each.read()
+            shown.append(list(each.events))
+        assert shown[:2] == [[], []]
+        assert shown[2] == shown[3] == ['Distillation ended at 4 ε �.']
 
 
 @pytest.mark.parametrize(

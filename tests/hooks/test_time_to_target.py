@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from tests.hooks.toy import make_config, run
-from w2s_mm.hooks import TimeToTargetHook
+from w2s_mm.hooks import TimeToTargetHook, time_to_target
 from w2s_mm.utils.errors import W2SError
 
 
@@ -19,27 +19,51 @@ def report(work_dir: Path) -> dict:
     return json.loads((work_dir / 'time_to_target.json').read_text())
 
 
+class Clock:
+    """A clock that stands still unless it is set forward."""
+
+    now = 1000.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """The clock of :class:`TimeToTargetHook`."""
+    clock = Clock()
+    fake = SimpleNamespace(perf_counter=clock.perf_counter)
+    monkeypatch.setattr(time_to_target, 'time', fake)
+    return clock
+
+
 class Scripted(Hook):
-    """Replaces the metric by a script, before any hook reads it; may spend time."""
+    """Replaces the metric by a script, before any hook reads it; sets a clock forward."""
 
     priority = 'HIGHEST'
 
-    def __init__(self, values: list[float], train: float = 0.0, val: float = 0.0) -> None:
-        self.values, self.train, self.val = list(values), train, val
+    def __init__(
+        self,
+        values: list[float],
+        clock: Clock | None = None,
+        train: float = 0.0,
+        val: float = 0.0,
+    ) -> None:
+        self.values, self.clock, self.train, self.val = list(values), clock or Clock(), train, val
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        time.sleep(self.train)
+        self.clock.now += self.train
 
     def before_val_iter(self, runner, batch_idx, data_batch=None) -> None:
-        time.sleep(self.val)
+        self.clock.now += self.val
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         metrics['toy/fit'] = self.values.pop(0)
 
 
-def scripted(config, values, **seconds) -> Runner:
+def scripted(config, values, *clock, **seconds) -> Runner:
     runner = Runner.from_cfg(config)
-    runner.register_hook(Scripted(values, **seconds))
+    runner.register_hook(Scripted(values, *clock, **seconds))
     runner.train()
     return runner
 
@@ -92,23 +116,24 @@ def test_stop_ends_the_run_once_the_target_holds(tmp_path):
     assert report(tmp_path)['finished']
 
 
-def test_training_clock_excludes_validation_and_the_wall_clock_does_not(tmp_path):
+def test_training_clock_excludes_validation_and_the_wall_clock_does_not(tmp_path, clock):
     config = make_config(tmp_path, None, epochs=2)
-    scripted(config, [0.1, 0.2], train=0.01, val=0.1)  # 8 iterations, 2 x 3 validation batches
-    last = report(tmp_path)['history'][-1]
-    assert 0.08 <= last['train_seconds'] <= last['wall_seconds'] - 0.6
+    scripted(config, [0.1, 0.2], clock, train=1, val=10)  # 4 iterations, then 3 batches, twice
+    history = report(tmp_path)['history']
+    assert [point['train_seconds'] for point in history] == [4, 8]
+    assert [point['wall_seconds'] for point in history] == [34, 68]
 
 
-def test_clocks_and_history_go_on_after_a_resume(tmp_path):
+def test_clocks_and_history_go_on_after_a_resume(tmp_path, clock):
     config = make_config(tmp_path, None, epochs=2)
-    scripted(config, [0.1, 0.6], train=0.02)
+    scripted(config, [0.1, 0.6], clock, train=1)
     config = make_config(tmp_path, None, epochs=3, resume=True)
     # The checkpoint is older than its own validation, which is caught up on first.
-    scripted(config, [0.6, 0.7], train=0.02)
+    scripted(config, [0.6, 0.7], clock, train=1)
     told = report(tmp_path)
     assert [(p['iter'], p['value']) for p in told['history']] == [(4, 0.1), (8, 0.6), (12, 0.7)]
     assert told['targets'][0]['sustained']['iter'] == 8
-    assert told['history'][-1]['train_seconds'] >= 12 * 0.02
+    assert [p['train_seconds'] for p in told['history']] == [4, 8, 12]
 
 
 def test_unknown_metric_lists_what_is_reported(tmp_path):

@@ -112,6 +112,8 @@ def _start(run: PlannedRun, slot: int, jobs: int) -> Process:
         if gpus > 1 and 'CUDA_VISIBLE_DEVICES' not in os.environ:
             environment['CUDA_VISIBLE_DEVICES'] = str(slot % gpus)
     with path.open('ab') as out:
+        # Before the process starts: it shares this file's position, and may write at once.
+        begin = out.tell()
         # A process group of its own: Ctrl-C reaches this process alone, which stops the runs.
         process = subprocess.Popen(
             run.command(),
@@ -120,8 +122,8 @@ def _start(run: PlannedRun, slot: int, jobs: int) -> Process:
             env=environment,
             start_new_session=True,
         )
-        log = path.open()
-        log.seek(out.tell())
+    log = path.open('rb')
+    log.seek(begin)
     return Process(f'{run.name}, seed {run.seed}', process, log, slot)
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import BinaryIO
 
 ITERATION = re.compile(
     r'(?:Iter|Epoch)\(train\) +(?:\[ *(\d+)\])?\[ *(\d+)/(\d+)\]'
@@ -25,7 +25,7 @@ class Process:
     Attributes:
         name: Its name in messages.
         process: The process itself.
-        log: Its log, open for reading.
+        log: Its log, open for reading in binary mode.
         slot: Its number among those that run in parallel.
         start: When it was started.
         left: Seconds that it still needs: the time that it logs, which leaves validations out,
@@ -36,17 +36,19 @@ class Process:
 
     name: str
     process: subprocess.Popen[bytes]
-    log: TextIO
+    log: BinaryIO
     slot: int
     start: float = field(default_factory=time.monotonic)
     left: float | None = None
     step: str = 'starting'
     events: list[str] = field(default_factory=list)
     _first: tuple[float, float] | None = None  # when a time left was first logged, and that time
+    _rest: bytes = b''  # the start of a line that is not complete yet
 
     def read(self) -> None:
-        """Read the log from where it was read last."""
-        for line in self.log.readlines():
+        """Read the log from where it was read last, up to its last complete line."""
+        *lines, self._rest = (self._rest + self.log.read()).split(b'\n')
+        for line in (each.decode(errors='replace') for each in lines):
             if found := ITERATION.search(line):
                 epoch, done, total, eta = found.groups()
                 self.step = f'{f"epoch {epoch}, " if epoch else ""}iteration {done} of {total}'
