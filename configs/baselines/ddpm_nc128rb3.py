@@ -6,8 +6,10 @@ Needs:   CIFAR-10 in data/cifar10, and the Inception weights of the standard FID
          (the error without them says from where)
 Takes:   30,000 iterations of 128 images, 15 times 10,000 samples; not yet measured at this size
 Gives:   work_dirs/ddpm_nc128rb3/time_to_target.json (target FID 60). The recipe is that of improved
-         DDPM (arXiv 2102.09672) for CIFAR-10. The sampler (50 DDIM steps) and the average of the
-         weights are our guess: the paper gives none
+         DDPM (arXiv 2102.09672) and its code for CIFAR-10: no flip, rescaled timesteps. The sampler
+         (50 DDIM steps), the average of the weights, 10,000 samples and 30,000 iterations are our
+         guess: the paper gives none. Improved DDPM averages with a rate of 0.9999, which after
+         16,000 iterations still has a fifth of the initial weights
 """
 
 _base_ = [
@@ -29,18 +31,14 @@ model = dict(
     unet=dict(type='ImprovedDDPMUNet', channels=128, blocks=3, image_size=32, dropout=0.3),
     noise_schedule='cosine',
     steps=4000,
-    sampling=dict(method='ddim', steps=50),
+    rescale_timesteps=True,
+    sampling=dict(method='ddim', steps=50, use_clipped_model_output=True),
 )
 train_dataloader = dict(
     batch_size=16,  # of each of 8 processes
     num_workers=2,
     sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        pipeline=[
-            dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-            dict(type='PackInputs'),
-        ]
-    ),
+    dataset=dict(pipeline=[dict(type='PackInputs')]),
 )
 val_dataloader = dict(
     _delete_=True,

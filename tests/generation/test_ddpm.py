@@ -62,6 +62,38 @@ def test_loss_is_the_weighted_hybrid_of_what_the_network_was_asked():
     torch.testing.assert_close(losses['loss_vlb'], 0.5 * bound.mean())
 
 
+@pytest.mark.parametrize(
+    ('changes', 'scale'),
+    [({}, 1000 / 50), ({'rescale_timesteps': False}, 1), ({'steps': 4000}, 0.25)],
+)
+def test_the_network_sees_the_step_as_one_of_1000(changes, scale):
+    model = build(**changes)
+    t = torch.tensor([0, 1, 7, 49])
+    with record(model, ('unet', 'unet.time_proj')) as tape:
+        model(torch.zeros(4, 1, 8, 8), timesteps=t)
+    frequencies = 10000 ** (-torch.arange(4, dtype=torch.float64) / 4)
+    angles = t[:, None] * scale * frequencies
+    expected = torch.cat([angles.cos(), angles.sin()], dim=1)
+    found = tape.last('unet.time_proj').output.double()
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+    assert torch.equal(tape.last('unet').args[1], t)  # masks and teachers see the step itself
+
+
+def test_of_1000_steps_the_network_sees_the_step_itself():
+    x_t, t = images(), torch.tensor([0, 10, 500, 999])
+    models = [sharper(steps=1000, rescale_timesteps=rescale) for rescale in (True, False)]
+    assert torch.equal(*(model(x_t, timesteps=t) for model in models))
+
+
+def test_a_network_whose_steps_cannot_be_rescaled_is_refused():
+    unet = MODELS.build(UNET)
+    unet.time_proj = torch.nn.Embedding(50, 8)
+    with pytest.raises(W2SError, match=r'Embedding.*rescale_timesteps=False'):
+        DDPM(unet, steps=50)
+    assert DDPM(unet, steps=50, rescale_timesteps=False).loss(images())['loss_mse'] > 0
+    assert DDPM(unet, steps=1000)  # nothing to rescale
+
+
 @pytest.mark.parametrize('learned', [True, False])
 def test_losses_are_weighted_by_the_drawn_steps_and_heard_unweighted(learned, monkeypatch):
     model = build(unet={**UNET, 'learned_variance': learned})
@@ -98,10 +130,10 @@ def test_the_state_dict_is_the_networks_alone():
     assert all(name.startswith('unet.') for name in build().state_dict())
 
 
-def sharper():
+def sharper(**changes):
     """A model whose samples have something to differ in."""
     torch.manual_seed(0)
-    model = build().eval()
+    model = build(**changes).eval()
     for parameter in model.parameters():
         parameter.data.add_(torch.randn_like(parameter), alpha=0.05)
     return model
@@ -126,6 +158,18 @@ def test_a_seed_means_one_image_whatever_the_batch_and_no_random_number_of_the_t
     assert torch.equal(torch.get_rng_state(), state)
     difference = together[2].generated.int() - alone[0].generated.int()
     assert difference.abs().max() <= 1  # a rounding of the last bit
+
+
+def test_sampling_of_a_config_is_that_of_the_samples():
+    clipped, not_clipped = (
+        sharper(sampling=dict(steps=4, use_clipped_model_output=clip)) for clip in (True, False)
+    )
+    samples = [
+        model.sample(2, torch.Generator().manual_seed(5))
+        for model in (sharper(), clipped, not_clipped)
+    ]
+    assert torch.equal(samples[0], samples[1])
+    assert not torch.equal(samples[0], samples[2])
 
 
 def test_a_prediction_that_is_not_a_number_says_so():

@@ -44,6 +44,9 @@ def test_the_papers_settings(path):
     assert cfg.model.type == ('W2SDDPM' if '_to_' in path.stem else 'DDPM')
     assert cfg.default_hooks.time_to_target.thresholds == [60]
     assert cfg.randomness.diff_rank_seed  # or all processes would draw the same noise
+    # What improved DDPM's command for CIFAR-10 leaves as it is: no flip, and rescaled steps.
+    assert [step.type for step in cfg.train_dataloader.dataset.pipeline] == ['PackInputs']
+    assert cfg.model.rescale_timesteps and cfg.model.sampling.use_clipped_model_output
     student = path.stem.split('_')[-1]
     assert f'nc{cfg.model.unet.channels}rb{cfg.model.unet.blocks}' == student
     if '_to_' in path.stem:

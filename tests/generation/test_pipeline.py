@@ -27,25 +27,56 @@ def folder(trained, tmp_path):
 
 @pytest.mark.parametrize('method', ['ddim', 'ancestral'])
 @pytest.mark.parametrize(
-    'changes', [{}, {'noise_schedule': 'linear'}, {'unet': {'learned_variance': False}}], ids=str
+    'changes',
+    [
+        {},
+        {'noise_schedule': 'linear'},
+        {'unet': {'learned_variance': False}},
+        {'rescale_timesteps': False},
+        {'steps': 300, 'sampling': dict(steps=4, use_clipped_model_output=False)},
+    ],
+    ids=str,
 )
 def test_a_folder_gives_the_samples_of_the_model_it_was_written_from(
     method, changes, ddpm, build, tmp_path
 ):
     model = build(ddpm(**changes)).eval()
     export_pipeline(model, tmp_path / 'pipeline')
-    again = load_pipeline(tmp_path / 'pipeline')
+    again = load_pipeline(tmp_path / 'pipeline', sampling=model.sampling)
     samples = [each.sample(3, seeded(), method, 7) for each in (model, again)]
     assert torch.equal(*samples)
     assert samples[0].std() > 0.1
 
 
-def test_diffusers_own_pipeline_gives_the_ancestral_samples(trained, folder):
+@pytest.mark.parametrize('rescale', [True, False])
+def test_diffusers_own_pipeline_gives_the_ancestral_samples(rescale, ddpm, build, tmp_path):
+    trained = build(ddpm(rescale_timesteps=rescale)).eval()
+    folder = tmp_path / 'pipeline'
+    export_pipeline(trained, folder)
     pipeline = DDPMPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
     theirs = pipeline(2, seeded(), num_inference_steps=7, output_type='np').images
     ours = (trained.sample(2, seeded(), 'ancestral', 7) / 2 + 0.5).permute(0, 2, 3, 1)
     torch.testing.assert_close(torch.from_numpy(theirs), ours, rtol=0, atol=1e-6)
+
+
+def test_rescaled_steps_are_a_table_in_the_folder(trained, folder):
+    """As diffusers' sinusoids have no scale in their config; the weights are otherwise the same."""
+    network = UNet2DModel.from_pretrained(folder / 'unet')
+    assert network.config.time_embedding_type == 'learned'
+    t = torch.arange(50)
+    assert torch.equal(network.time_proj(t), trained.unet.time_proj(t))
+    weights = network.state_dict()
+    del weights['time_proj.weight']
+    ours = trained.unet.state_dict()
+    assert weights.keys() == ours.keys()
+    assert all(torch.equal(weights[name], ours[name]) for name in ours)
+
+
+def test_steps_that_are_not_rescaled_are_sinusoids_in_the_folder(ddpm, build, tmp_path):
+    export_pipeline(build(ddpm(rescale_timesteps=False)), tmp_path / 'pipeline')
+    written = json.loads((tmp_path / 'pipeline/unet/config.json').read_text())
+    assert written['time_embedding_type'] == 'positional'
 
 
 def test_a_folder_may_be_the_teacher(folder, trained, make_student, images):

@@ -54,16 +54,48 @@ def test_ddim_follows_one_noise_to_the_image_with_any_number_of_steps(schedule, 
         torch.testing.assert_close(x_t, expected, rtol=0, atol=2e-3)
 
 
-def test_ddim_with_all_steps_is_that_of_diffusers():
+def wave(x, t):
+    """A network whose images have to be clipped."""
+    return torch.sin(3 * x + t.view(-1, 1, 1, 1))
+
+
+@pytest.mark.parametrize('clipped', [True, False])
+def test_ddim_with_all_steps_is_that_of_diffusers(clipped):
     diffusion = GaussianDiffusion('cosine', 30)
-    network = oracle(diffusion)
     scheduler = DDIMScheduler(**scheduler_arguments(diffusion))
     scheduler.set_timesteps(30)
     x = torch.randn(SHAPE, generator=seeded())
     for t in scheduler.timesteps:
-        x = scheduler.step(network(x, t.expand(2)), t, x).prev_sample
-    images = sample(network, diffusion, SHAPE, 'ddim', 30, seeded())
+        output = wave(x, t.expand(2))
+        x = scheduler.step(output, t, x, use_clipped_model_output=clipped).prev_sample
+    images = sample(wave, diffusion, SHAPE, 'ddim', 30, seeded(), use_clipped_model_output=clipped)
     torch.testing.assert_close(images, x.clamp(-1, 1), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('clipped', [True, False])
+@pytest.mark.parametrize('steps', [3, 7])
+def test_the_noise_of_ddim_is_that_which_leads_to_the_clipped_image(steps, clipped):
+    """arXiv 2010.02502, equation (12), with the noise of improved DDPM's code, by hand."""
+    diffusion, seen = GaussianDiffusion('cosine', 20), []
+
+    def network(x, t):
+        seen.append(x.double())
+        return wave(x, t)
+
+    sample(network, diffusion, SHAPE, 'ddim', steps, seeded(), use_clipped_model_output=clipped)
+    times = spaced_steps(20, steps)
+    any_clipped = False
+    for x, following, t, before in zip(seen, seen[1:], times, times[1:], strict=False):
+        bar, bar_before = diffusion.alphas_bar[t], diffusion.alphas_bar[before]
+        noise = wave(x.float(), t.expand(2)).double()
+        image = (x - (1 - bar).sqrt() * noise) / bar.sqrt()
+        any_clipped |= bool(image.abs().max() > 1.01)
+        image = image.clamp(-1, 1)
+        if clipped:
+            noise = (x - bar.sqrt() * image) / (1 - bar).sqrt()
+        expected = bar_before.sqrt() * image + (1 - bar_before).sqrt() * noise
+        torch.testing.assert_close(following, expected, rtol=0, atol=1e-4)
+    assert any_clipped
 
 
 @pytest.mark.parametrize('variance', [-1.0, 0.3, 1.0])
@@ -98,9 +130,6 @@ def test_a_generator_alone_decides_on_the_images(method):
     diffusion = GaussianDiffusion('cosine', 20)
 
     def drawn(seed):
-        def wave(x, t):
-            return torch.sin(3 * x + t.view(-1, 1, 1, 1))
-
         return sample(wave, diffusion, SHAPE, method, 5, seeded(seed))
 
     first = drawn(1)

@@ -41,7 +41,7 @@ def export_ddpm(argv: Sequence[str] | None = None) -> None:
     checkpoint = load_checkpoint(args.checkpoint)
     load_weights(model, checkpoint['state_dict'], args.checkpoint, config=args.config)
     export_pipeline(model.eval(), args.folder)
-    again = load_pipeline(args.folder)
+    again = load_pipeline(args.folder, sampling=model.sampling)
     for method in ('ddim', 'ancestral'):
         ours, theirs = (
             each.sample(2, torch.Generator().manual_seed(0), method, 2) for each in (model, again)

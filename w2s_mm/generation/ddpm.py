@@ -16,6 +16,7 @@ from w2s_mm.utils.errors import W2SError
 
 from .diffusion import GaussianDiffusion, NoiseSchedule
 from .sampling import SamplingMethod, sample
+from .unet import scale_timesteps
 
 
 @MODELS.register_module()
@@ -32,15 +33,23 @@ class DDPM(BaseModel):
     Images are expected on [-1, 1], which MMEngine's ``ImgDataPreprocessor`` with mean and std 127.5
     makes of 8-bit images.
 
+    The defaults are those of improved DDPM's code for CIFAR-10. What differs: the two points of
+    :func:`~w2s_mm.generation.improved_ddpm_unet`, and sampling, which is DDIM in 50 steps, spaced
+    as in that paper, instead of all 4,000.
+
     Args:
         unet: Config of the network, such as ``dict(type='ImprovedDDPMUNet', channels=128,
             blocks=3, image_size=32)``, or a ``UNet2DModel``.
         noise_schedule: ``'cosine'`` or ``'linear'``.
         steps: ``T``.
         vlb_weight: Weight of the variational bound, 0.001 in the paper.
+        rescale_timesteps: Whether the network receives ``1000 t / T`` instead of ``t``, as in
+            improved DDPM's code for CIFAR-10: with 4,000 steps ``t / 4``. The network itself
+            scales the step, in its sinusoidal embedding; its input stays ``(x_t, t)``.
         timestep_sampler: Config of :class:`~w2s_mm.generation.UniformTimesteps` (the default) or
             :class:`~w2s_mm.generation.LossAwareTimesteps`, without ``steps``.
-        sampling: Defaults for :meth:`sample`: ``method`` and ``steps``.
+        sampling: Defaults for :meth:`sample`: ``method``, ``steps`` and
+            ``use_clipped_model_output``, see :func:`~w2s_mm.generation.sampling.sample`.
         data_preprocessor: As in MMEngine's ``BaseModel``.
         init_cfg: As in MMEngine's ``BaseModel``.
 
@@ -54,6 +63,7 @@ class DDPM(BaseModel):
         noise_schedule: NoiseSchedule = 'cosine',
         steps: int = 4000,
         vlb_weight: float = 0.001,
+        rescale_timesteps: bool = True,
         timestep_sampler: dict[str, Any] | None = None,
         sampling: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
@@ -77,11 +87,18 @@ class DDPM(BaseModel):
             )
         self.learned_variance = answered == 2 * channels
         self.diffusion = GaussianDiffusion(noise_schedule, steps)
+        if rescale_timesteps and steps != 1000:
+            scale_timesteps(self.unet, 1000 / steps)
         self.vlb_weight = vlb_weight
         self.timestep_sampler = MODELS.build(
             {**(timestep_sampler or {'type': 'UniformTimesteps'}), 'steps': steps}
         )
-        self.sampling = {'method': 'ddim', 'steps': min(50, steps), **(sampling or {})}
+        self.sampling = {
+            'method': 'ddim',
+            'steps': min(50, steps),
+            'use_clipped_model_output': True,
+            **(sampling or {}),
+        }
 
     def forward(
         self,
@@ -168,6 +185,7 @@ class DDPM(BaseModel):
             steps or self.sampling['steps'],
             generator,
             self.diffusion.betas.device,
+            self.sampling['use_clipped_model_output'],
         )
 
     def val_step(self, data: dict[str, Any]) -> list[BaseDataElement]:

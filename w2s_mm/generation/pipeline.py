@@ -24,7 +24,10 @@ WEIGHTS = ('diffusion_pytorch_model.safetensors', 'diffusion_pytorch_model.bin')
 def export_pipeline(model: DDPM, folder: str | Path) -> None:
     """Save a model as a folder for ``diffusers.DDPMPipeline.from_pretrained``.
 
-    The pipeline gives exactly the samples of the method ``'ancestral'``.
+    The pipeline gives exactly the samples of the method ``'ancestral'``. diffusers gives a network
+    the step itself, and its config has no scale for it: where a model rescales its steps, the
+    network in the folder has their embeddings as a table (``time_embedding_type`` ``'learned'``,
+    ``time_proj.weight``).
 
     Args:
         model: A trained model, or student; its teacher is ignored.
@@ -37,7 +40,21 @@ def export_pipeline(model: DDPM, folder: str | Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise W2SError(f'{folder} already exists. Delete it, or give another folder.')
     scheduler = ancestral_scheduler(model.diffusion, model.learned_variance)
-    DDPMPipeline(unet=model.unet, scheduler=scheduler).save_pretrained(folder)
+    unet = model.unet
+    if getattr(unet.time_proj, 'scale', 1) != 1:
+        unet = _with_table(unet, model.diffusion.steps)
+    DDPMPipeline(unet=unet, scheduler=scheduler).save_pretrained(folder)
+
+
+def _with_table(unet: Any, steps: int) -> UNet2DModel:
+    """The same network, with a table of its embeddings of the steps 0 to ``steps`` - 1."""
+    config = dict(unet.config)
+    config.pop('_use_default_values', None)  # diffusers would replace these by its defaults again
+    config |= {'time_embedding_type': 'learned', 'num_train_timesteps': steps}
+    again: Any = UNet2DModel.from_config(config)
+    table = unet.time_proj(torch.arange(steps, device=unet.device))
+    again.load_state_dict({**unet.state_dict(), 'time_proj.weight': table})
+    return again
 
 
 def load_pipeline(folder: str | Path, **kwargs: Any) -> DiffusersDDPM:
@@ -99,6 +116,7 @@ class DiffusersDDPM(DDPM):
             unet=UNet2DModel.from_config(network),
             noise_schedule=schedule,
             steps=steps,
+            rescale_timesteps=False,  # diffusers gives the network the step itself
             sampling=sampling,
             data_preprocessor=data_preprocessor
             or {'type': 'mmengine.ImgDataPreprocessor', 'mean': [127.5], 'std': [127.5]},

@@ -63,6 +63,7 @@ def sample(
     steps: int = 50,
     generator: torch.Generator | list[torch.Generator] | None = None,
     device: torch.device | str = 'cpu',
+    use_clipped_model_output: bool = True,
 ) -> Tensor:
     """Sample images, starting from pure noise; predicted images are clipped to [-1, 1].
 
@@ -78,6 +79,9 @@ def sample(
         generator: Source of all random numbers, the default one if None. A CPU generator gives the
             same noise on every device. With a list of N, image n depends on the n-th alone.
         device: Device of the network.
+        use_clipped_model_output: Whether ``'ddim'`` goes on with the noise that leads from ``x_t``
+            to the clipped image, as improved DDPM's code does, or with the predicted noise, the
+            default of diffusers. They are the same where nothing is clipped.
 
     Returns:
         Images of shape (N, C, H, W) on [-1, 1].
@@ -101,7 +105,12 @@ def sample(
         else:
             if scheduler is None:
                 scheduler = _ddim(diffusion, trained_steps)
-            stepped = scheduler.step(output[:, :channels], steps - 1 - index, x)
+            stepped = scheduler.step(
+                output[:, :channels],
+                steps - 1 - index,
+                x,
+                use_clipped_model_output=use_clipped_model_output,
+            )
         x = stepped.prev_sample
     return x.clamp(-1, 1)
 

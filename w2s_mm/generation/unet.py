@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from diffusers import UNet2DModel
 from diffusers.models.attention_processor import Attention
+from diffusers.models.embeddings import Timesteps
 from diffusers.models.resnet import ResnetBlock2D
 from mmengine.registry import MODELS
 from torch import nn
@@ -87,6 +88,26 @@ def improved_ddpm_unet(
     )
     _begin_at_zero(unet)
     return unet
+
+
+def scale_timesteps(unet: nn.Module, scale: float) -> None:
+    """Make a network embed ``scale * t`` for a step ``t``; no weight changes.
+
+    Args:
+        unet: A ``UNet2DModel``.
+        scale: The factor.
+
+    Raises:
+        W2SError: The network's embedding of the step is not sinusoidal.
+    """
+    embedding = getattr(unet, 'time_proj', None)
+    if not isinstance(embedding, Timesteps):
+        raise W2SError(
+            f'The time_proj of the {type(unet).__name__} is a {type(embedding).__name__}, whose '
+            f'steps cannot be rescaled; expected sinusoids (time_embedding_type positional). To '
+            f'train it with the steps themselves: model.rescale_timesteps=False.'
+        )
+    embedding.scale = scale
 
 
 def _multipliers(image_size: int, given: Sequence[int] | None) -> tuple[int, ...]:
