@@ -29,7 +29,8 @@ def test_a_table_for_each_target_and_a_report(runs, capsys):
     content = json.loads((runs / 'r/report.json').read_text())
     assert content['taus'] == [0.2, 0.3] and content['teacher_training'][0]['iters'] == 80
     names = sorted(path.name for path in (runs / 'r').iterdir())
-    assert names == ['curves.png', 'curves_0.3.png', 'report.html', 'report.json', 'report.md']
+    pictures = ['curves.png', 'curves_0.3.png', 'speedups.png', 'speedups_0.3.png']
+    assert names == sorted([*pictures, 'report.html', 'report.json', 'report.md'])
 
 
 def test_tables_alone_write_nothing(runs, capsys):

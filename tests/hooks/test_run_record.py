@@ -81,6 +81,14 @@ def test_versions_and_hardware_are_told(tmp_path):
     assert told['seed'] == 5
 
 
+def test_the_resolved_config_is_recorded_without_the_work_directory(tmp_path):
+    config = make_config(tmp_path, None, epochs=1)
+    settings = record(config)['settings']
+    assert settings['optim_wrapper'] == config.optim_wrapper.to_dict()
+    assert settings['model']['type'] == config.model.type
+    assert str(tmp_path) not in json.dumps(settings)
+
+
 def test_hashes_see_every_number_and_their_order():
     a, b = torch.arange(4.0), torch.arange(4.0, 8.0)
     assert hash_tensors({'x': [a, b]}) == hash_tensors([a, (b, 'a word')])

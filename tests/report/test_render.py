@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.run_files import WEIGHT
-from w2s_mm.report import as_json, gather, read_archive, save_study, update_page
+from w2s_mm.report import as_json, gather, read_archive, save_study, target, update_page
 from w2s_mm.report.page import build_page
 from w2s_mm.report.render import as_html, as_markdown
 from w2s_mm.utils.errors import W2SError
@@ -44,8 +44,7 @@ def test_the_headline_is_that_of_the_mean_curve_with_median_and_interval(pairs):
     markdown = in_markdown(pairs([EARLY, EARLY], [RISING, EARLY]))
     assert (
         'AP50 20 is reached 1.50x as fast with the teacher: 80 iterations instead of 120 (mean of '
-        '2 pairs). The median of the paired ratios is 1.50x, 95% interval 1.00x to 2.00x; 2 pairs '
-        'are too few to rule out chance.'
+        '2 pairs; faster: 1 of 2, p = 1; median of the pairs 1.50x, 95% interval 0.02x to 115.61x).'
     ) in markdown
 
 
@@ -61,7 +60,7 @@ def test_one_pair_is_labelled_as_one(pairs):
 def test_a_run_that_never_arrives_stays_in_the_median(pairs):
     markdown = in_markdown(pairs([EARLY, EARLY, EARLY], [RISING, NEVER, NEVER]))
     assert '| 1 | > 240 / 80 | > 3.00x | > 240 / 80 | > 3.00x |' in markdown
-    assert 'The median of the paired ratios is >= 3.00x, 95% interval 2.00x to unknown' in markdown
+    assert 'faster: 3 of 3, p = 0.25; median of the pairs >= 3.00x)' in markdown
 
 
 def test_sustained_crossings_have_a_column_of_their_own(pairs):
@@ -73,9 +72,79 @@ def test_sustained_crossings_have_a_column_of_their_own(pairs):
 
 def test_three_clocks(pairs):
     markdown = in_markdown(pairs([EARLY], [RISING]))
-    assert '| ours | iterations | 160 | 80 | 2.00x | - |' in markdown
-    assert '| ours | seconds of training | 16.0 | 8.0 | 2.00x | - |' in markdown
-    assert '| ours | seconds, everything included | 30.0 | 20.0 | 1.50x | - |' in markdown
+    assert '| ours | iterations | 160 | 80 | 2.00x | 2.00x | - |' in markdown
+    assert '| ours | seconds of training | 16.0 | 8.0 | 2.00x | 2.00x | - |' in markdown
+    assert '| ours | seconds, everything included | 30.0 | 20.0 | 1.50x | 1.50x | - |' in markdown
+
+
+def test_the_clocks_are_those_of_the_headlines_crossing(write_run):
+    ours = write_run('ours', [0.1, 0.22, 0.1, 0.31, 0.3, 0.3], reference=0.25)
+    markdown = in_markdown(gather([ours], [write_run('base', RISING)], sustained=True))
+    assert 'Time to AP50 20, 2 in a row, on three clocks' in markdown
+    assert '| ours | iterations | 160 | 160 | 1.00x | 1.00x | - |' in markdown
+    assert '| ours | seconds of training | 16.0 | 16.0 | 1.00x | 1.00x | - |' in markdown
+
+
+def test_the_speedup_of_a_clock_is_the_ratio_of_the_two_times_beside_it(pairs):
+    markdown = in_markdown(pairs([EARLY, RISING, EARLY], [RISING, RISING, EARLY]))
+    rows = [
+        line.strip('| ').split(' | ') for line in markdown.splitlines() if line.startswith('| ours')
+    ]
+    seconds = next(row for row in rows if row[1] == 'seconds of training')
+    assert seconds[4] == f'{float(seconds[2].strip("> ")) / float(seconds[3]):.2f}x'
+
+
+def test_every_level_has_a_row(pairs):
+    markdown = in_markdown(pairs([EARLY], [RISING]))
+    assert '| the target | 20.0 | 160 | 80 | 2.00x | 2.00x | 1 of 1 | - | 2.00x | - |' in markdown
+    assert "| the teacher's level | 25.0 | 200 | 120 | 1.67x |" in markdown
+    assert "| 95 % of the baseline's final metric | 22.8 | 200 | 120 | 1.67x |" in markdown
+    assert "| the baseline's final metric | 24.0 | 200 | 120 | 1.67x |" in markdown
+
+
+def test_the_teachers_training_is_paid_back(write_run):
+    teacher = write_run('weak', [0.1, 0.2, 0.3])  # 12 seconds of training
+    told = {'teacher': {'checkpoint': str(teacher / 'last.pth'), 'fingerprint': 'f'}}
+    ours = write_run('ours', EARLY, reference=0.25, record=told)
+    study = gather([ours], [write_run('base', RISING, record={})])  # 8 seconds are saved
+    assert study.students_to_break_even(study.variants[0], target(0.2)) == 12 / 8
+    assert 'after 2 students' in in_markdown(study)
+
+
+def test_no_time_saved_never_pays_back(write_run):
+    teacher = write_run('weak', [0.1, 0.2, 0.3])
+    told = {'teacher': {'checkpoint': str(teacher / 'last.pth'), 'fingerprint': 'f'}}
+    ours = write_run('ours', RISING, reference=0.25, record=told)
+    study = gather([ours], [write_run('base', EARLY, record={})])
+    assert study.students_to_break_even(study.variants[0], target(0.2)) == math.inf
+
+
+def test_every_difference_of_the_configs_is_listed(pairs, write_run):
+    base = {'model': {'type': 'RetinaNet'}, 'optim_wrapper': {'optimizer': {'lr': 0.1}}}
+    ours = {
+        'model': {'type': 'W2SRetinaNet', 'teacher': {'config': 'weak.py'}},
+        'optim_wrapper': {'optimizer': {'lr': 0.2}},
+    }
+    study = gather(
+        [write_run('ours', EARLY, reference=0.25, record={'settings': ours})],
+        [write_run('base', RISING, record={'settings': base})],
+    )
+    markdown = in_markdown(study)
+    assert '| model.teacher | - | {"config": "weak.py"} |' in markdown
+    assert '| model.type | RetinaNet | W2SRetinaNet |' in markdown
+    assert '| optim_wrapper.optimizer.lr | 0.1 | 0.2 |' in markdown
+    assert 'not only in the distillation but also in optim_wrapper.optimizer.lr.' in markdown
+    assert [each['setting'] for each in as_json(study)['differences']] == [
+        'model.teacher',
+        'model.type',
+        'optim_wrapper.optimizer.lr',
+    ]
+
+
+def test_configs_that_are_not_recorded_are_named(pairs):
+    assert 'Note: not compared for seed0: run.json has no resolved config' in in_markdown(
+        pairs([EARLY], [RISING])
+    )
 
 
 def test_what_was_compared_is_told(pairs):
@@ -100,7 +169,7 @@ def test_several_variants_stand_in_one_table_and_one_figure(write_run):
     markdown = in_markdown(gather(dirs, [write_run('base/seed0', RISING)]))
     assert '| base | 160 |' in markdown and '| fast | 80 | 2.00x |' in markdown
     assert '| never | > 240 | < 0.67x |' in markdown
-    assert markdown.count('![') == 1
+    assert markdown.count('![') == 2
     assert ('Speedup to AP50 20 over base (one pair): fast 2.00x, never < 0.67x.') in markdown
 
 
@@ -108,7 +177,7 @@ def test_gradient_norms_have_a_figure(pairs):
     entry = {'iter': 1, 'grad_norm_base': 1.0, 'grad_norm_distill': 0.5, 'grad_cosine': 0.3}
     study = pairs([EARLY], [RISING], gradients=[entry])
     assert '(gradients_ours_seed0.png)' in in_markdown(study)
-    assert in_html(study).count('<figure>') == 2
+    assert in_html(study).count('<figure>') == 3
 
 
 def test_runs_without_a_baseline_are_reported(write_run):
@@ -167,9 +236,14 @@ def test_json_holds_raw_numbers_and_no_infinity(write_run):
     content = json.loads(json.dumps(as_json(gather(ours, base)), allow_nan=False))
     (variant,) = content['variants']
     assert (variant['name'], content['baseline']) == ('ours', 'base')
-    clocks = [(c['clock'], c['hits_in_a_row']) for c in variant['comparisons']]
-    assert clocks == [
-        (clock, k) for clock in ('iter', 'train_seconds', 'wall_seconds') for k in (1, 2)
+    clocks = ('iter', 'train_seconds', 'wall_seconds')
+    compared = [
+        (c['level'], c['number'], c['clock'], c['hits_in_a_row']) for c in variant['comparisons']
+    ]
+    assert compared == [
+        *(('target', 0.2, clock, k) for clock in clocks for k in (1, 2)),
+        *(('teacher', 1.0, clock, k) for clock in clocks for k in (1, 2)),
+        *(('final', part, clock, 1) for part in (0.95, 1.0) for clock in clocks),
     ]
     written = variant['comparisons'][0]
     exact, bound = written['pairs']
@@ -179,10 +253,12 @@ def test_json_holds_raw_numbers_and_no_infinity(write_run):
     assert bound['baseline']['not_reached_up_to'] == 240
     assert (exact['ours']['final'], exact['ours']['best']) == (0.3, 0.31)
     assert written['median_speedup'] == {'value': None, 'at_least': 2.5, 'at_most': None}
-    assert written['interval'] == {'at_least': 2, 'at_most': None}
+    assert written['geometric_mean'] is None
+    assert written['sign_test'] == {'faster': 2, 'slower': 0, 'neither': 0, 'p': 0.5}
+    assert written['final_difference']['mean'] == pytest.approx(0.155)
     assert written['mean_curve']['baseline']['not_reached_up_to'] == 240
     assert content['runs'][2]['gate_closed_at'] == 160
-    assert content['bootstrap'] == {'confidence': 0.95, 'resamples': 10_000, 'seed': 0}
+    assert (content['sustained'], content['confidence']) == (False, 0.95)
 
 
 def test_json_of_a_run_that_broke_down_is_valid(write_run):
@@ -219,7 +295,9 @@ def test_reports_are_written_into_their_places_of_a_page(archive, tmp_path):
     assert text.count('\n### Runs\n') == 2
     assert text.count('\n### How to read this\n') == 1
     pictures = sorted(path.name for path in page.parent.glob('*.png'))
-    assert pictures == ['study_curves.png', 'study_other_curves.png']
+    assert pictures == [
+        f'study_{name}.png' for name in ('curves', 'other_curves', 'other_speedups', 'speedups')
+    ]
     assert all(f']({name})' in text for name in pictures)
     update_page(page, archive)
     assert page.read_text() == text

@@ -1,4 +1,4 @@
-from math import comb, inf, nan
+from math import e, inf, log, nan
 from statistics import median
 
 import pytest
@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s_mm.report import Crossing, Speedup, crossing, load_run, median_speedup, speedup
-from w2s_mm.report.statistics import band, bootstrap_median, mean_run
+from w2s_mm.report.statistics import (
+    Signs,
+    band,
+    mean_run,
+    ratio_interval,
+    sign_test,
+    t_interval,
+)
 
 RISING = [0.05, 0.1, 0.15, 0.21, 0.25, 0.3]  # reaches 0.2 at iteration 160
 EARLY = [0.1, 0.22, 0.3, 0.3, 0.3, 0.3]  # at 80
@@ -105,62 +112,60 @@ def test_median_of_nothing_is_refused():
         median_speedup([])
 
 
-# ------------------------------------------------------------------ the bootstrap interval
+# -------------------------------------------------------------------------- tests on the pairs
 
 
-def test_equal_ratios_leave_nothing_to_luck():
-    assert bootstrap_median(exact(1.5, 1.5, 1.5)) == Speedup(1.5, 1.5)
+def test_the_t_interval_is_that_of_the_textbook():
+    # Mean 2, standard deviation 1, t(0.975, 2) = 4.302653.
+    found = t_interval([1, 2, 3])
+    assert found is not None
+    assert found.mean == 2 and found.count == 3
+    assert found.high - 2 == pytest.approx(4.302653 / 3**0.5, rel=1e-6)
+    assert found.low == pytest.approx(4 - found.high)
 
 
-@pytest.mark.parametrize('speedups', [[], exact(1.5)])
-def test_one_pair_says_nothing(speedups):
-    assert bootstrap_median(speedups) is None
+@pytest.mark.parametrize('values', [[], [1.0], [1.0, nan], [1.0, inf]])
+def test_no_interval_without_two_finite_values(values):
+    assert t_interval(values) is None
 
 
-def test_two_pairs_span_both():
-    # The four resamples have the medians 1, 1.5, 1.5 and 2: each end has a quarter.
-    assert bootstrap_median(exact(1.0, 2.0)) == Speedup(1, 2)
+def test_the_interval_of_ratios_is_that_of_their_logarithms():
+    found = ratio_interval(exact(2, 2, 0.5, 0.5))
+    assert found is not None
+    assert found.mean == pytest.approx(1)
+    assert found.low * found.high == pytest.approx(1)  # symmetric around 1 as a factor
+    half = 3.182446 * (4 / 3 * log(2) ** 2) ** 0.5 / 2
+    assert found.high == pytest.approx(e**half, rel=1e-6)
 
 
-@pytest.mark.parametrize('count', [5, 11, 17])
-def test_its_ends_are_those_of_the_binomial(count):
-    """The median of resamples is at most the j-th value if at least half of the draws are."""
-
-    def at_most(j):
-        part = j / count
-        return sum(
-            comb(count, i) * part**i * (1 - part) ** (count - i)
-            for i in range((count + 1) // 2, count + 1)
-        )
-
-    low = next(j for j in range(1, count + 1) if at_most(j) > 0.025)
-    high = next(j for j in range(1, count + 1) if at_most(j) >= 0.975)
-    # Where the two are so near that the drawing decides, the example would be a bad one.
-    assert min(abs(at_most(j) - p) for j in range(1, count) for p in (0.025, 0.975)) > 0.003
-    assert bootstrap_median(exact(*range(1, count + 1))) == Speedup(low, high)
+@pytest.mark.parametrize('speedups', [exact(1.5), [*exact(1.2, 1.4), Speedup(low=2)], []])
+def test_no_interval_for_one_pair_or_with_a_bound(speedups):
+    assert ratio_interval(speedups) is None
 
 
-def test_five_pairs_or_fewer_span_the_least_to_the_greatest():
-    assert bootstrap_median(exact(1.67, 1.55, 1.64, 1.25, 1.33)) == Speedup(1.25, 1.67)
+@pytest.mark.parametrize(
+    ('speedups', 'expected'),
+    [
+        ([], Signs(0, 0, 0, None)),
+        (exact(1.0), Signs(0, 0, 1, None)),
+        (exact(1.2, 1.3, 1.4, 1.1, 2.0), Signs(5, 0, 0, 2 / 2**5)),
+        (exact(1.2, 1.3, 1.4, 0.9), Signs(3, 1, 0, 2 * 5 / 2**4)),
+        (exact(1.2, 0.9, 1.0), Signs(1, 1, 1, 1.0)),
+        # A bound is never attained: not reached up to the same validation is slower than reached.
+        ([Speedup(low=1), Speedup(high=1), Speedup()], Signs(1, 1, 1, 1.0)),
+        ([Speedup(low=0.8), Speedup(high=1.2)], Signs(0, 0, 2, None)),
+    ],
+)
+def test_sign_test(speedups, expected):
+    assert sign_test(speedups) == expected
 
 
-def test_a_baseline_that_never_arrived_leaves_the_upper_end_open():
-    found = bootstrap_median([*exact(1.2, 1.4), Speedup(low=2)])
-    assert found == Speedup(1.2, inf)
+@given(st.integers(1, 30), st.integers(0, 30))
+def test_the_sign_test_is_the_binomial_test(faster, slower):
+    from scipy.stats import binomtest
 
-
-def test_a_run_of_ours_that_never_arrived_leaves_the_lower_end_open():
-    assert bootstrap_median([*exact(1.2, 1.4), Speedup(high=0.5)]) == Speedup(0, 1.4)
-
-
-def test_one_open_end_among_many_is_outside():
-    assert bootstrap_median([*exact(*[1.5] * 20), Speedup(low=2)]) == Speedup(1.5, 1.5)
-
-
-def test_the_same_seed_gives_the_same_interval_and_another_may_not():
-    speedups = exact(*(1 + i / 10 for i in range(8)))
-    few = [bootstrap_median(speedups, resamples=20, seed=seed) for seed in (0, 0, 1, 2, 3)]
-    assert few[0] == few[1] and len(set(few)) > 1
+    found = sign_test(exact(*[2.0] * faster, *[0.5] * slower)).p
+    assert found == pytest.approx(binomtest(faster, faster + slower).pvalue)
 
 
 # ------------------------------------------------------------------------ the mean curve

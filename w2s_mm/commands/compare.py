@@ -13,6 +13,7 @@ from w2s_mm.report.study import check_records
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import is_missing
 from w2s_mm.utils.run_files import RECORD, read_run_file
+from w2s_mm.utils.settings import DISTILLATION
 
 from .cli import options_parser, read_config, run_command
 from .launch import PlannedRun, options_of, run_all
@@ -30,13 +31,6 @@ _SAME = (
     'custom_hooks',
 )
 _SAME_HOOKS = ('WeakToStrongHook', 'TimeToTargetHook')
-# Settings of the distillation, which a config without a teacher does not have.
-_DISTILLATION = (
-    'model.teacher',
-    'model.distill_head',
-    'model.gamma',
-    'default_hooks.weak_to_strong',
-)
 
 
 def compare(argv: Sequence[str] | None = None) -> None:
@@ -123,7 +117,7 @@ def compare_configs(
     report = write_report(study, work_dir)
     for tau in study.taus:
         for variant in study.variants:
-            print(f'\n{variant.name}:\n{as_text(study.compare(variant, tau))}')
+            print(f'\n{variant.name}:\n{as_text(study, variant, tau)}')
     print(f'\nReport: {report} (also report.md, report.json)')
     return report
 
@@ -154,7 +148,7 @@ def _read(config: str, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
     given = {'config': config, 'work_dir': None, 'launcher': 'none', 'local_rank': 0}
     cfg = read_config(argparse.Namespace(**given, cfg_options={}))
     if (cfg.get('model') or {}).get('teacher') is None:
-        options = {k: value for k, value in options.items() if not k.startswith(_DISTILLATION)}
+        options = {k: value for k, value in options.items() if not k.startswith(DISTILLATION)}
     cfg.merge_from_dict(options)
     refuse_old_settings(cfg, config)
     check_data(cfg, ('train', 'val'))

@@ -13,6 +13,7 @@ from typing import Any
 from w2s_mm.advice.band import Band, finished_baseline
 from w2s_mm.advice.diagnosis import Alignment, Diagnosis, as_json, as_text
 from w2s_mm.report.comparison import compare
+from w2s_mm.report.levels import target
 from w2s_mm.report.runs import Run, load_run
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
@@ -179,7 +180,7 @@ def _speedup(baseline: Run, student: Run) -> tuple[float, Any]:
     tau = student.thresholds[0] if student.thresholds else math.nan
     if baseline.seed != student.seed or math.isnan(tau):
         return tau, None
-    return tau, compare([student], [baseline], tau=tau).pairs[0].speedup
+    return tau, compare([student], [baseline], level=target(tau)).pairs[0].speedup
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from mmengine.runner import find_latest_checkpoint
 from w2s_mm.utils.checkpoint import load_checkpoint
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.mm import plain_types, type_name
+from w2s_mm.utils.settings import differences
 
 # What decides a run's result. Other settings (logging, workers, where the data are) may change;
 # WeakToStrongHook itself refuses another teacher or another schedule.
@@ -176,30 +177,15 @@ def refuse_another_config(
     Raises:
         W2SError: They differ; the message names the differences.
     """
-    differences = [
+    found = [
         f'{path}: {old!r} there, {new!r} now'
         for name in before
-        for path, old, new in _differences(name, before[name], now[name], may_differ)
+        for path, old, new in differences(before[name], now[name], may_differ, name)
     ]
-    if differences:
-        shown = '\n  '.join(differences[:8])
-        more = f'\n  and {len(differences) - 8} more' if len(differences) > 8 else ''
+    if found:
+        shown = '\n  '.join(found[:8])
+        more = f'\n  and {len(found) - 8} more' if len(found) > 8 else ''
         raise W2SError(
             f'{source} belongs to a run of another config:\n  {shown}{more}\n'
             f'Nothing was changed. Restore these settings, or start in another --work-dir.'
         )
-
-
-def _differences(
-    path: str, old: Any, new: Any, may_differ: Sequence[str]
-) -> Iterator[tuple[str, Any, Any]]:
-    if path.rsplit('.', 1)[-1] in may_differ:
-        return
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new}, key=str):
-            yield from _differences(f'{path}.{key}', old.get(key), new.get(key), may_differ)
-    elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
-        for index, (a, b) in enumerate(zip(old, new, strict=True)):
-            yield from _differences(f'{path}.{index}', a, b, may_differ)
-    elif old != new:
-        yield path, old, new

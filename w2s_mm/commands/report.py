@@ -45,12 +45,25 @@ def _report(args: argparse.Namespace) -> None:
     if archive is None:
         if args.page or (args.group and not args.save):
             raise W2SError(f'--page and --group need a study: w2s report STUDY{SUFFIX} ...')
-        study = gather(args.runs, args.baseline, taus=args.tau, teacher_dirs=args.teacher_run)
+        study = gather(
+            args.runs,
+            args.baseline,
+            taus=args.tau,
+            teacher_dirs=args.teacher_run,
+            sustained=args.sustained,
+        )
     else:
-        if len(args.runs) > 1 or args.baseline or args.tau or args.teacher_run or args.save:
+        if (
+            len(args.runs) > 1
+            or args.baseline
+            or args.tau
+            or args.teacher_run
+            or args.save
+            or args.sustained
+        ):
             raise W2SError(
                 f'{args.runs[0]} has its runs, baseline and targets: give no other runs, and none '
-                f'of --baseline, --tau, --teacher-run and --save.'
+                f'of --baseline, --tau, --teacher-run, --sustained and --save.'
             )
         if args.page:
             update_page(args.page, archive)
@@ -72,7 +85,7 @@ def _print(study: Study, args: argparse.Namespace) -> None:
         for variant in study.variants:
             if len(study.variants) > 1:
                 print(f'\n{variant.name}:')
-            print(as_text(study.compare(variant, tau, args.clock, args.sustained)), end='\n\n')
+            print(as_text(study, variant, tau, args.clock), end='\n\n')
     for note in study.notes:
         print(f'Note: {note}')
 
@@ -110,7 +123,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--sustained',
         action='store_true',
-        help='in the printed tables, count a crossing only if it holds for k validations in a row',
+        help='the headline counts a crossing only if it holds for k validations in a row',
     )
     parser.add_argument(
         '--teacher-run',

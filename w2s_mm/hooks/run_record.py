@@ -1,4 +1,4 @@
-"""Record the initial weights, first batches, software and hardware of a run."""
+"""Record the resolved config, initial weights, first batches, software and hardware of a run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from torch import nn
 import w2s_mm
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.hashing import hash_state, hash_tensors
-from w2s_mm.utils.mm import config_name, is_resuming, unwrapped
+from w2s_mm.utils.mm import config_name, is_resuming, plain_types, unwrapped
 from w2s_mm.utils.run_files import FORMATS, RECORD
+from w2s_mm.utils.settings import recorded
 
 PACKAGES = ('mmcv', 'mmdet', 'mmpretrain', 'diffusers', 'torchvision')
 PACKAGE = Path(w2s_mm.__file__).parent
@@ -28,7 +29,9 @@ PACKAGE = Path(w2s_mm.__file__).parent
 
 @HOOKS.register_module()
 class RunRecordHook(Hook):
-    """Writes ``run.json``: hashes, versions, hardware. ``w2s train`` adds this hook.
+    """Writes ``run.json``: resolved config, hashes, versions, hardware.
+
+    ``w2s train`` adds this hook.
 
     Two runs form a pair only if they start from the same weights and see the same batches. To check
     this, the student's weights before the first iteration and the first batches from the loader are
@@ -63,6 +66,7 @@ class RunRecordHook(Hook):
             # A resumed run no longer has its initial weights.
             'initial_weights': None if is_resuming(runner) else hash_weights(model),
             'batches': [],
+            'settings': recorded(plain_types(runner.cfg)),
             'software': versions(),
             'hardware': hardware(),
         }

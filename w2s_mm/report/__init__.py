@@ -2,7 +2,8 @@
 
 from .archive import Archive, read_archive, save_study
 from .comparison import Comparison, compare
-from .plots import draw
+from .levels import FINAL, NEARLY_FINAL, TEACHER, Level, target
+from .plot_curves import draw
 from .render import as_json, update_page, write_report
 from .runs import Run, load_run
 from .statistics import Crossing, Speedup, crossing, median_speedup, speedup
@@ -10,9 +11,13 @@ from .study import Study, Variant, gather
 from .text import as_text
 
 __all__ = [
+    'FINAL',
+    'NEARLY_FINAL',
+    'TEACHER',
     'Archive',
     'Comparison',
     'Crossing',
+    'Level',
     'Run',
     'Speedup',
     'Study',
@@ -28,6 +33,7 @@ __all__ = [
     'read_archive',
     'save_study',
     'speedup',
+    'target',
     'update_page',
     'write_report',
 ]

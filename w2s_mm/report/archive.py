@@ -3,7 +3,8 @@
 The file is gzip-compressed JSON::
 
     {"kind": "w2s_mm study", "format": 1,
-     "groups": {"main": {"taus": [...], "baseline": {"name": ..., "runs": [...]} or null,
+     "groups": {"main": {"taus": [...], "sustained": false,
+                         "baseline": {"name": ..., "runs": [...]} or null,
                          "variants": [{"name": ..., "runs": [...]}],
                          "teachers": [{"run": ..., "checkpoint": ...}],
                          "runs": {run: {"time_to_target.json": {...}, ...}}}},
@@ -81,7 +82,8 @@ class Archive:
             ]
             baseline = sides.pop() if told['baseline'] else None
             teachers = [TeacherRun(runs[t['run']], t['checkpoint']) for t in told['teachers']]
-            return make_study(sides, baseline, told['taus'], teachers)
+            held = told.get('sustained', False)  # not in the oldest files
+            return make_study(sides, baseline, told['taus'], teachers, held)
         except (KeyError, TypeError, AttributeError) as error:
             raise W2SError(
                 f'Group {group!r} of {self.path} is damaged ({error!r}). Save it again: '
@@ -152,6 +154,7 @@ def _described(study: Study) -> dict[str, Any]:
     files |= {names[teacher.run.path]: dict(teacher.run.files) for teacher in study.teachers}
     return {
         'taus': study.taus,
+        'sustained': study.sustained,
         'baseline': side(study.baseline) if study.baseline else None,
         'variants': [side(variant) for variant in study.variants],
         'teachers': [

@@ -1,4 +1,4 @@
-"""first@tau of runs, paired by seed; runs that never reach the target are kept."""
+"""When paired runs reach a level of the metric; runs that never reach it are kept."""
 
 from __future__ import annotations
 
@@ -9,25 +9,35 @@ from dataclasses import dataclass
 from w2s_mm.core.metric import is_fraction
 from w2s_mm.utils.errors import W2SError
 
+from .levels import Level
 from .runs import Clock, Run
 from .statistics import (
     Crossing,
+    Interval,
+    Signs,
     Speedup,
-    bootstrap_median,
     crossing,
+    final_and_best,
     mean_run,
     median_speedup,
+    ratio_interval,
+    sign_test,
     speedup,
+    t_interval,
 )
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One seed: the baseline and ours, either of which may be missing."""
+    """One seed: the baseline and ours, either of which may be missing.
+
+    ``tau`` is the value that is to be reached, or None where the runs do not have it.
+    """
 
     seed: int | None
     baseline: Run | None
     ours: Run | None
+    tau: float | None
     baseline_at: Crossing | None
     ours_at: Crossing | None
     speedup: Speedup | None
@@ -35,16 +45,19 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All pairs at one target.
+    """All pairs at one level.
 
     Attributes:
         metric: Name of the metric.
-        tau: The target.
+        level: What is to be reached.
         clock: Unit of the times.
         hits_in_a_row: 1, or the ``k`` of a sustained crossing.
         pairs: One a seed, in the order of the seeds.
         median: Median of the speedups, or None where no seed has both runs.
-        interval: Bootstrap interval of the median, None for fewer than two pairs.
+        interval: Geometric mean of the speedups with its t interval, or None.
+        signs: How many pairs were faster and slower.
+        final: Final metric of ours minus the baseline's, mean of the pairs with its t interval;
+            None for fewer than two pairs.
         mean: The mean curves of those pairs, compared like a pair (its seed is None); it is the
             headline. None where no seed has both runs, or there is no baseline.
         with_baseline: Whether there is a baseline.
@@ -52,12 +65,14 @@ class Comparison:
     """
 
     metric: str
-    tau: float
+    level: Level
     clock: Clock
     hits_in_a_row: int
     pairs: list[Pair]
     median: Speedup | None
-    interval: Speedup | None
+    interval: Interval | None
+    signs: Signs
+    final: Interval | None
     mean: Pair | None
     with_baseline: bool
     notes: list[str]
@@ -67,26 +82,29 @@ def compare(
     runs: Sequence[Run],
     baselines: Sequence[Run] = (),
     *,
-    tau: float,
+    level: Level,
     clock: Clock = 'iter',
     sustained: bool = False,
 ) -> Comparison:
-    """Pair ``runs`` with ``baselines`` by seed and compare when they reach ``tau``.
+    """Pair ``runs`` with ``baselines`` by seed and compare when they reach ``level``.
 
     Args:
         runs: Ours; at least one.
         baselines: The same runs without a teacher. If there are none, runs are only measured, and
             may share seeds.
-        tau: The target, on the scale of the metric in the files.
+        level: What is to be reached, on the scale of the metric in the files.
         clock: Unit of time.
-        sustained: Count a crossing only if it holds for ``hits_in_a_row`` validations.
+        sustained: Count a crossing only if it holds for ``hits_in_a_row`` validations. The
+            baseline's final metric is reached as soon as one validation reaches it: its last
+            validation has none after it.
 
     Raises:
-        W2SError: The runs measure different things, two on one side share a seed, or ``tau`` is
+        W2SError: The runs measure different things, two on one side share a seed, or a target is
             outside the metric's range.
     """
     everyone = [*runs, *baselines]
-    _check_comparable(everyone, tau)
+    sustained = sustained and level.kind != 'final'
+    _check_comparable(everyone, level)
     by_seed = [_by_seed(runs, 'runs'), _by_seed(baselines, 'baselines')] if baselines else []
     if by_seed:
         seeds = sorted({*by_seed[0], *by_seed[1]}, key=lambda seed: (seed is None, seed or 0))
@@ -94,39 +112,48 @@ def compare(
     else:
         couples = [(None, run) for run in runs]
 
-    pairs = [_pair(base, ours, tau, clock, sustained) for base, ours in couples]
+    pairs = [_pair(base, ours, level, clock, sustained) for base, ours in couples]
     both = [pair for pair in pairs if pair.baseline and pair.ours]
     ratios = [pair.speedup for pair in both if pair.speedup]
     mean = None
     if both:
         sides = [pair.baseline for pair in both], [pair.ours for pair in both]
         base, ours = (mean_run([run for run in side if run]) for side in sides)
-        mean = _pair(base, ours, tau, clock, sustained)
+        mean = _pair(base, ours, level, clock, sustained)
     return Comparison(
         metric=runs[0].metric,
-        tau=tau,
+        level=level,
         clock=clock,
         hits_in_a_row=runs[0].hits_in_a_row if sustained else 1,
         pairs=pairs,
         median=median_speedup(ratios) if ratios else None,
-        interval=bootstrap_median(ratios),
+        interval=ratio_interval(ratios),
+        signs=sign_test(ratios),
+        final=final_difference(both),
         mean=mean,
         with_baseline=bool(baselines),
         notes=_notes(everyone, pairs, bool(baselines)),
     )
 
 
+def final_difference(pairs: Sequence[Pair]) -> Interval | None:
+    """Final metric of ours minus that of the baseline: mean of the pairs with its t interval."""
+    ends = [[final_and_best(run)[0] for run in (pair.ours, pair.baseline) if run] for pair in pairs]
+    return t_interval([end[0] - end[1] for end in ends if len(end) == 2])
+
+
 def _pair(
-    baseline: Run | None, ours: Run | None, tau: float, clock: Clock, sustained: bool
+    baseline: Run | None, ours: Run | None, level: Level, clock: Clock, sustained: bool
 ) -> Pair:
-    base_at = crossing(baseline, tau, clock, sustained) if baseline else None
-    ours_at = crossing(ours, tau, clock, sustained) if ours else None
+    tau = level.of(baseline, ours)
+    base_at = crossing(baseline, tau, clock, sustained) if baseline and tau is not None else None
+    ours_at = crossing(ours, tau, clock, sustained) if ours and tau is not None else None
     ratio = speedup(base_at, ours_at) if base_at and ours_at else None
     either = ours or baseline
-    return Pair(either.seed if either else None, baseline, ours, base_at, ours_at, ratio)
+    return Pair(either.seed if either else None, baseline, ours, tau, base_at, ours_at, ratio)
 
 
-def _check_comparable(runs: Sequence[Run], tau: float) -> None:
+def _check_comparable(runs: Sequence[Run], level: Level) -> None:
     first = runs[0]
     for run in runs[1:]:
         for what in ('metric', 'rule', 'hits_in_a_row'):
@@ -137,7 +164,10 @@ def _check_comparable(runs: Sequence[Run], tau: float) -> None:
                 )
     for run in runs[1:]:
         _check_same_grid(first, run)
-    if not math.isfinite(tau) or (is_fraction(first.metric) and not 0 < tau <= 1):
+    tau = level.number
+    if level.kind == 'target' and (
+        not math.isfinite(tau) or (is_fraction(first.metric) and not 0 < tau <= 1)
+    ):
         raise W2SError(
             f'tau is {tau:g}, but {first.metric} lies between 0 and 1. '
             'For an AP of 20 type: --tau 0.2'
@@ -181,7 +211,7 @@ def _notes(runs: Sequence[Run], pairs: Sequence[Pair], with_baseline: bool) -> l
     empty = [run.name for run in runs if not run.history]
     if empty:
         notes.append(f'Not yet validated: {", ".join(empty)}.')
-    alone = [str(pair.seed) for pair in pairs if pair.speedup is None]
+    alone = [str(pair.seed) for pair in pairs if not (pair.baseline and pair.ours)]
     if with_baseline and alone:
         notes.append(f'No partner of the same seed, not in the median: seed {", ".join(alone)}.')
     if len({run.max_iters for run in runs}) > 1:

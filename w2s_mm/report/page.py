@@ -3,76 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
-from .comparison import Comparison
-from .runs import Clock, Run
-from .statistics import CONFIDENCE, RESAMPLES, SEED, Crossing, final_and_best
-from .study import Study, Variant
-from .text import closed_text, ends_text
-from .wording import (
-    UNITS,
-    crossing_text,
-    headline,
-    interval_text,
-    mean_at,
-    metric_name,
-    ranking,
-    speedup_text,
-    target_text,
-    time_text,
-    title,
-    value_text,
-)
-
-CLOCKS: tuple[Clock, ...] = ('iter', 'train_seconds', 'wall_seconds')
-
-
-@dataclass(frozen=True)
-class Heading:
-    """Title of a section."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    """Running text; ``lead`` marks the one with the result."""
-
-    text: str
-    lead: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with a caption."""
-
-    caption: str
-    header: list[str]
-    rows: list[list[str]]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A picture of the learning curves at ``tau``, or of the gradient norms of ``run``."""
-
-    name: str
-    caption: str
-    tau: float = 0.0
-    run: Run | None = None
-
-
-Block = Heading | Paragraph | Table | Figure
-
-
-@dataclass(frozen=True)
-class Page:
-    """A title and the blocks below it."""
-
-    title: str
-    blocks: list[Block]
+from .blocks import Block, Figure, Heading, Page, Paragraph, Table
+from .levels import target
+from .sentences import headline, ranking, title
+from .settings import config_differences, setting_text
+from .statistics import CONFIDENCE
+from .study import Study
+from .tables import clocks_table, decision_table, seeds_table, summary_table
+from .wording import UNITS, value_text
 
 
 def build_page(study: Study, explained: bool = True) -> Page:
@@ -89,6 +29,7 @@ def build_page(study: Study, explained: bool = True) -> Page:
         blocks += _target(study, tau, '' if number == 0 else f'_{tau:g}')
     blocks += _gradients(study)
     blocks += _teachers(study)
+    blocks += _differences(study)
     if explained:
         blocks += _how_to_read(study)
     blocks += _runs(study)
@@ -103,12 +44,21 @@ def _target(study: Study, tau: float, suffix: str) -> Iterator[Block]:
         yield Paragraph(headline(study, study.variants[0], tau), lead=True)
     elif study.baseline:
         yield Paragraph(ranking(study, tau), lead=True)
-    yield Figure(f'curves{suffix}', _caption(study), tau)
-    if len(study.variants) > 1:
-        yield _summary(study, tau)
+    yield Figure('curves', f'curves{suffix}', _caption(study), tau)
+    if study.baseline:
+        yield summary_table(study, tau) if len(study.variants) > 1 else decision_table(study, tau)
+        yield Figure('speedups', f'speedups{suffix}', _speedup_caption(study), tau)
     for variant in study.variants:
-        yield _seeds(study, variant, tau)
-    yield _clocks(study, tau)
+        yield seeds_table(study, variant, tau)
+    yield clocks_table(study, tau)
+
+
+def _speedup_caption(study: Study) -> str:
+    lines = 'Bold: mean curves; thin: pairs. ' if len(study.variants) == 1 else ''
+    return (
+        f'Speedup in iterations at every target. {lines}A line ends where a run never reaches the '
+        f'target.'
+    )
 
 
 def _caption(study: Study) -> str:
@@ -126,102 +76,17 @@ def _caption(study: Study) -> str:
     return '. '.join(parts) + '.'
 
 
-def _summary(study: Study, tau: float) -> Table:
-    metric = study.runs[0].metric
-    rows = []
-    if study.baseline:
-        final, best = (_mean_text(study.baseline.runs, which, metric) for which in (0, 1))
-        at = mean_at(study.baseline, tau)
-        rows.append([study.baseline.name, at, '', '', '', final, best])
-    for variant in study.variants:
-        c = study.compare(variant, tau)
-        final, best = (_mean_text(variant.runs, which, metric) for which in (0, 1))
-        ratio = speedup_text(c.mean.speedup) if c.mean else '-'
-        middle = speedup_text(c.median, median=True)
-        at = mean_at(variant, tau)
-        rows.append([variant.name, at, ratio, middle, interval_text(c.interval), final, best])
-    name = metric_name(metric)
-    header = ['', f'first@{target_text(metric, tau)}, mean curve', 'speedup, mean curve']
-    header += ['median of pairs', f'{CONFIDENCE:.0%} interval', f'final {name}', f'best {name}']
-    return Table('All variants, in iterations; final and best: means of the seeds', header, rows)
-
-
-def _mean_text(runs: list[Run], which: int, metric: str) -> str:
-    values = [final_and_best(run)[which] for run in runs]
-    return value_text(sum(values) / len(values), metric)
-
-
-def _seeds(study: Study, variant: Variant, tau: float) -> Table:
-    first = study.compare(variant, tau)
-    sustained = study.compare(variant, tau, sustained=True)
-    name, target = metric_name(first.metric), target_text(first.metric, tau)
-    rows = []
-    for pairs in zip(first.pairs, sustained.pairs, strict=True):
-        row = [str(pairs[0].seed)]
-        for pair in pairs:
-            ats = [crossing_text(pair.baseline_at, 'iter')] if first.with_baseline else []
-            row.append(' / '.join([*ats, crossing_text(pair.ours_at, 'iter')]))
-            if first.with_baseline:
-                row.append(speedup_text(pair.speedup))
-        rows.append([*row, *ends_text(pairs[0], first), closed_text(pairs[0].ours, 'iter')])
-    if first.mean and len(first.pairs) > 1 and sustained.mean:
-        means = ['mean curve']
-        for pair in (first.mean, sustained.mean):
-            ats = [crossing_text(at, 'iter') for at in (pair.baseline_at, pair.ours_at)]
-            means += [' / '.join(ats), speedup_text(pair.speedup)]
-        rows.append([*means, *ends_text(first.mean, first), ''])
-        rows.append(_median_row(first, sustained))
-    ratio = ['speedup'] if first.with_baseline else []
-    header = ['seed', f'first@{target}', *ratio, f'{sustained.hits_in_a_row} in a row', *ratio]
-    header += [f'final {name}', f'best {name}', 'gate closed at']
-    ours = 'with teacher' if variant.has_teacher else variant.name
-    sides = f'baseline / {ours}' if first.with_baseline else 'no baseline'
-    return Table(f'{variant.name}, by seed, in iterations ({sides})', header, rows)
-
-
-def _median_row(first: Comparison, sustained: Comparison) -> list[str]:
-    row = ['median']
-    for each in (first, sustained):
-        row += ['', speedup_text(each.median, median=True)]
-    return [*row, '', '', '']
-
-
-def _clocks(study: Study, tau: float) -> Table:
-    rows = []
-    for variant in study.variants:
-        for clock in CLOCKS:
-            c = study.compare(variant, tau, clock)
-            row = [variant.name, UNITS[clock]]
-            if c.with_baseline:
-                row.append(_middle([pair.baseline_at for pair in c.pairs], clock))
-            row.append(_middle([pair.ours_at for pair in c.pairs], clock))
-            if c.with_baseline:
-                row += [speedup_text(c.median, median=True), interval_text(c.interval)]
-            rows.append(row)
-    target = target_text(study.runs[0].metric, tau)
-    header = ['variant', 'clock', 'baseline', 'ours', 'speedup', f'{CONFIDENCE:.0%} interval']
-    if not study.baseline:
-        header = ['variant', 'clock', 'median']
-    return Table(f'Time to {target} on three clocks: medians of the seeds', header, rows)
-
-
-def _middle(crossings: list[Crossing | None], clock: Clock) -> str:
-    """Median crossing; a run that did not reach the target is later than every one that did."""
-    known = [at for at in crossings if at]
-    if not known:
-        return '-'
-    middle = median(at.time if at.reached else float('inf') for at in known)
-    if middle < float('inf'):
-        return time_text(middle, clock)
-    return crossing_text(Crossing(max(at.time for at in known), reached=False), clock)
-
-
 # ---------------------------------------------------------------------------------- the background
 
 
 def _gradients(study: Study) -> Iterator[Block]:
     figures = [
-        Figure(f'gradients_{side.name}_seed{run.seed}', f'{side.name}, seed {run.seed}', run=run)
+        Figure(
+            'gradients',
+            f'gradients_{side.name}_seed{run.seed}',
+            f'{side.name}, seed {run.seed}',
+            run=run,
+        )
         for side in study.sides
         for run in side.runs
         if run.gradients
@@ -254,29 +119,72 @@ def _teachers(study: Study) -> Iterator[Block]:
     yield Table('Up to the checkpoint that was used', header, rows)
 
 
+def _differences(study: Study) -> Iterator[Block]:
+    if not study.baseline:
+        return
+    yield Heading('Differences of the configs')
+    found, unknown = config_differences(study)
+    if unknown:
+        yield Paragraph(
+            f'Note: not compared for {", ".join(dict.fromkeys(unknown))}: run.json has no resolved '
+            f'config (it has one since version 0.2.0), or there is no baseline of that seed.'
+        )
+    if not found:
+        return
+    others = [each.setting for each in found if not each.is_distillation]
+    if others:
+        yield Paragraph(
+            f'Note: the configs differ not only in the distillation but also in '
+            f'{", ".join(others)}.'
+        )
+    names = [variant.name for variant in study.variants]
+    rows = [
+        [
+            each.setting,
+            setting_text(each.baseline),
+            *(
+                setting_text(each.variants[name]) if name in each.variants else '='
+                for name in names
+            ),
+        ]
+        for each in found
+    ]
+    caption = 'Resolved configs of the pairs ("-": not set, "=": as the baseline)'
+    yield Table(caption, ['setting', study.baseline.name, *names], rows)
+
+
 def _how_to_read(study: Study) -> Iterator[Block]:
     yield Heading('How to read this')
     k = study.runs[0].hits_in_a_row
     better = 'at least' if study.runs[0].rule == 'greater' else 'at most'
+    counted = f'; the headline counts {k} in a row' if study.sustained else ''
     yield Paragraph(
         f'first@tau is the first validation at which the metric is {better} tau; "{k} in a row" '
-        f'counts it only if {k} validations in a row reach tau. The headline compares the mean '
-        f'curves of the seeds; a pair is a baseline and a run with a teacher of the same seed.'
+        f'counts it only if {k} validations in a row reach tau{counted}. The headline compares the '
+        f'mean curves of the seeds; a pair is a baseline and a run with a teacher of the same seed.'
+    )
+    part = '95 % of it is it divided by 0.95.' if study.runs[0].rule == 'less' else ''
+    yield Paragraph(
+        "The teacher's level is its metric on the student's validation set. The baseline's final "
+        "metric is its last validation: for a pair that of the pair's own baseline, for the mean "
+        'curve that of the mean. It is reached by the first validation that is as good. ' + part
     )
     yield Paragraph(
-        'A run that does not reach the target is shown as "> T", where T is its last validation, '
-        'and is kept: its ratio is then a bound, and the median and its interval are as wide as '
-        'these bounds make them.'
+        'A run that does not reach a level is shown as "> T", where T is its last validation, and '
+        'is kept: its ratio is then a bound, and so may be the median.'
     )
     yield Paragraph(
-        f'The interval is the {CONFIDENCE:.0%} percentile bootstrap of the median of the paired '
-        f'ratios: {RESAMPLES:,} resamples of the pairs, random seed {SEED}. With five pairs or '
-        f'fewer it goes from the smallest to the largest ratio.'
+        f'Faster pairs: the sign test, two-sided; pairs with equal times are left out of it. '
+        f'{CONFIDENCE:.0%} interval: the geometric mean of the paired ratios with the t interval '
+        f'of their logarithm; there is none if a ratio is only a bound. The difference of the '
+        f'final metric is ours minus the baseline, mean of the pairs, with its {CONFIDENCE:.0%} t '
+        f'interval.'
     )
     yield Paragraph(
         "Seconds of training include the teacher's forward pass and exclude validation; the full "
         'clock includes everything since the start of the run, also the evaluation of the teacher. '
-        'Both are meaningful only if nothing else ran on the machine.'
+        'Both are meaningful only if nothing else ran on the machine. "Teacher paid back": after '
+        "how many students the seconds saved make up for the teacher's own training."
     )
 
 
@@ -285,7 +193,7 @@ def _runs(study: Study) -> Iterator[Block]:
     notes = list(study.notes)
     for tau in study.taus:
         for variant in study.variants:
-            notes += study.compare(variant, tau).notes
+            notes += study.compare(variant, target(tau)).notes
     old = [run.name for run in study.runs if run.reference is not None and run.weights is None]
     if old:
         notes.append(

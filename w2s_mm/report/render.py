@@ -5,22 +5,22 @@ from __future__ import annotations
 import base64
 import html
 import io
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 
 from .archive import MAIN, Archive
-from .comparison import Comparison, Pair
-from .page import CLOCKS, Block, Figure, Heading, Page, Paragraph, Table, build_page
-from .plots import draw, draw_gradients
-from .runs import Run
-from .statistics import CONFIDENCE, RESAMPLES, SEED, Crossing, Speedup, final_and_best
-from .study import Study, TeacherRun
+from .as_json import as_json
+from .blocks import Block, Figure, Heading, Page, Paragraph, Table
+from .page import build_page
+from .plot_curves import draw
+from .plot_gradients import draw_gradients
+from .plot_speedups import draw_speedups
+from .study import Study
 
 _PLACE = re.compile(
     r'(?P<begin><!-- w2s report: (?P<group>\S+) -->\n).*?(?P<end><!-- end of w2s report -->)',
@@ -147,11 +147,23 @@ def _draw_figures(page: Page, study: Study, prefix: str) -> None:
     """Draw the figures of a page, into files whose names begin with ``prefix``."""
     for block in page.blocks:
         if isinstance(block, Figure):
-            path = Path(f'{prefix}{block.name}.png')
-            if block.run is None:
-                draw(study, block.tau, path)
-            else:
-                draw_gradients(block.run, path)
+            _draw(study, block, Path(f'{prefix}{block.name}.png'), 'png')
+
+
+def _draw(
+    study: Study,
+    figure: Figure,
+    out: Path | BinaryIO,
+    suffix: str,
+    narrow: bool = False,
+    titled: bool = True,
+) -> None:
+    if figure.run is not None:
+        draw_gradients(figure.run, out, suffix)
+    elif figure.kind == 'speedups':
+        draw_speedups(study, figure.tau, out, suffix, narrow)
+    else:
+        draw(study, figure.tau, out, narrow=narrow, titled=titled, suffix=suffix)
 
 
 def as_markdown(page: Page, level: int = 1, prefix: str = '') -> str:
@@ -216,10 +228,7 @@ def _html(block: Block, study: Study) -> str:
 
 def _data(study: Study, figure: Figure, narrow: bool = False) -> str:
     kept = io.BytesIO()
-    if figure.run is None:  # the title of the page says it
-        draw(study, figure.tau, kept, narrow=narrow, titled=False, suffix='svg')
-    else:
-        draw_gradients(figure.run, kept, suffix='svg')
+    _draw(study, figure, kept, 'svg', narrow, titled=False)  # the page has the title
     return 'data:image/svg+xml;base64,' + base64.b64encode(kept.getvalue()).decode()
 
 
@@ -236,104 +245,3 @@ def _html_table(table: Table) -> str:
         f'<p class="caption">{html.escape(table.caption)}</p><div class="table"><table{kind}>'
         f'<thead>{header}</thead><tbody>\n{rows}\n</tbody></table></div>'
     )
-
-
-def as_json(study: Study) -> dict[str, Any]:
-    """Everything the report says, as raw numbers; AP is 0 to 1 as in the files.
-
-    A speedup has ``value`` where it is exact; else ``at_least`` and ``at_most`` bound it, null for
-    an open end.
-    """
-    return {
-        'format': 2,
-        'metric': study.runs[0].metric,
-        'rule': study.runs[0].rule,
-        'taus': study.taus,
-        'baseline': study.baseline.name if study.baseline else None,
-        'bootstrap': {'confidence': CONFIDENCE, 'resamples': RESAMPLES, 'seed': SEED},
-        'variants': [
-            {
-                'name': variant.name,
-                'comparisons': [
-                    _comparison(study.compare(variant, tau, clock, sustained))
-                    for tau in study.taus
-                    for clock in CLOCKS
-                    for sustained in (False, True)
-                ],
-            }
-            for variant in study.variants
-        ],
-        'teacher_training': [_teacher(teacher) for teacher in study.teachers],
-        'runs': [
-            {
-                'run': run.name,
-                'seed': run.seed,
-                'finished': run.finished,
-                'max_iters': run.max_iters,
-                'reference': run.reference,
-                'gate_closed_at': run.closed_at,
-                'record': run.record,
-            }
-            for run in study.runs
-        ],
-        'notes': study.notes,
-    }
-
-
-def _teacher(teacher: TeacherRun) -> dict[str, Any]:
-    return {
-        'name': teacher.run.name,
-        'iters': teacher.iters,
-        'train_seconds': teacher.seconds('train_seconds'),
-        'wall_seconds': teacher.seconds('wall_seconds'),
-    }
-
-
-def _comparison(c: Comparison) -> dict[str, Any]:
-    return {
-        'tau': c.tau,
-        'clock': c.clock,
-        'hits_in_a_row': c.hits_in_a_row,
-        'pairs': [_pair(pair) for pair in c.pairs],
-        'mean_curve': _pair(c.mean) if c.mean else None,
-        'median_speedup': _ratio(c.median),
-        'interval': _ratio(c.interval, exact=False),
-        'notes': c.notes,
-    }
-
-
-def _pair(pair: Pair) -> dict[str, Any]:
-    return {
-        'seed': pair.seed,
-        'baseline': _side(pair.baseline, pair.baseline_at),
-        'ours': _side(pair.ours, pair.ours_at),
-        'speedup': _ratio(pair.speedup),
-    }
-
-
-def _side(run: Run | None, at: Crossing | None) -> dict[str, Any] | None:
-    if run is None or at is None:
-        return None
-    final, best = final_and_best(run)
-    return {
-        'run': run.name,
-        'first_at': at.time if at.reached else None,
-        'not_reached_up_to': None if at.reached else at.time,
-        'final': _number(final),
-        'best': _number(best),
-    }
-
-
-def _ratio(value: Speedup | None, exact: bool = True) -> dict[str, float | None] | None:
-    if value is None:
-        return None
-    bounds = {'at_least': value.low or None, 'at_most': _number(value.high)}
-    if not exact:
-        return bounds
-    return (
-        {'value': value.low, **dict.fromkeys(bounds)} if value.exact else {'value': None, **bounds}
-    )
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

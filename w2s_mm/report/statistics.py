@@ -1,4 +1,4 @@
-"""The statistics of a report: first@tau, speedups, medians, bootstrap intervals, mean curves.
+"""The statistics of a report: first@tau, speedups, medians, tests on pairs, mean curves.
 
 A run that never reaches the target bounds its speedup; every function here keeps such bounds.
 """
@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean, median, stdev
 
 from w2s_mm.core.metric import surpasses, sustained_at
 
 from .runs import POINT, Clock, Run
 
-RESAMPLES = 10_000
-SEED = 0
-CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # of intervals
 
 
 @dataclass(frozen=True)
@@ -98,49 +95,87 @@ def median_speedup(speedups: Sequence[Speedup]) -> Speedup:
     return Speedup(median(s.low for s in speedups), median(s.high for s in speedups))
 
 
-def bootstrap_median(
-    speedups: Sequence[Speedup],
-    confidence: float = CONFIDENCE,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
-) -> Speedup | None:
-    """Percentile bootstrap interval of the median of paired ratios.
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its confidence interval at ``CONFIDENCE``, from ``count`` pairs."""
 
-    Pairs are drawn with replacement, as many as there are; the interval spans the middle
-    ``confidence`` of the medians. A ratio that is only bounded (a run that never reached the
-    target) takes part with its bounds: the lower end comes from the lower bounds, the upper end
-    from the upper ones. An end can therefore be 0 or infinite, and the interval is never too
-    narrow.
+    mean: float
+    low: float
+    high: float
+    count: int
 
-    With few pairs it is coarse: for up to five different values, its ends are the smallest and the
-    largest of them.
+
+def t_interval(values: Sequence[float]) -> Interval | None:
+    """The mean of values, one a pair, with its Student t interval.
+
+    Args:
+        values: One a pair.
+
+    Returns:
+        The interval, or None for fewer than two values or where one is not finite.
+    """
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return None
+    from scipy.stats import t  # loaded only where it is needed: it takes half a second
+
+    centre = mean(values)
+    quantile = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+    half = quantile * stdev(values) / math.sqrt(len(values))
+    return Interval(centre, centre - half, centre + half, len(values))
+
+
+def ratio_interval(speedups: Sequence[Speedup]) -> Interval | None:
+    """The geometric mean of paired ratios, with the t interval of their logarithm.
 
     Args:
         speedups: One a pair.
-        confidence: Part of the medians inside the interval.
-        resamples: How many times to draw.
-        seed: Seed of the drawing.
 
     Returns:
-        The interval, or None for fewer than two pairs, which carry no information on chance.
+        The interval on the scale of the ratios, or None for fewer than two pairs or where a ratio
+        is only bounded.
     """
-    if len(speedups) < 2:
+    if not all(each.exact and 0 < each.low < math.inf for each in speedups):
         return None
-    generator = random.Random(seed)
-    medians = [
-        median_speedup(generator.choices(speedups, k=len(speedups))) for _ in range(resamples)
-    ]
-    tail = (1 - confidence) / 2
-    return Speedup(
-        _quantile([each.low for each in medians], tail),
-        _quantile([each.high for each in medians], 1 - tail),
-    )
+    logs = t_interval([math.log(each.low) for each in speedups])
+    if logs is None:
+        return None
+    return Interval(math.exp(logs.mean), math.exp(logs.low), math.exp(logs.high), logs.count)
 
 
-def _quantile(values: Sequence[float], fraction: float) -> float:
-    """The value with that fraction of the others below it; no interpolation, so inf is fine."""
-    ordered = sorted(values)
-    return ordered[min(int(fraction * len(ordered)), len(ordered) - 1)]
+@dataclass(frozen=True)
+class Signs:
+    """How many pairs were faster and slower, and the two-sided p value of the sign test.
+
+    Attributes:
+        faster: Pairs whose ratio is above 1.
+        slower: Pairs whose ratio is below 1.
+        neither: Pairs with equal times, or of which nothing is known; they are not tested.
+        p: How likely a split at least as uneven is if both are equally likely. None where no pair
+            is faster or slower.
+    """
+
+    faster: int
+    slower: int
+    neither: int
+    p: float | None
+
+
+def sign_test(speedups: Sequence[Speedup]) -> Signs:
+    """Count the pairs that were faster and slower, and test whether that could be chance.
+
+    A ratio that is only bounded counts if the bound shows on which side of 1 it is; the bound
+    itself is never attained.
+
+    Args:
+        speedups: One a pair.
+    """
+    faster = sum(s.low > 1 or (s.low == 1 and not s.exact) for s in speedups)
+    slower = sum(s.high < 1 or (s.high == 1 and not s.exact) for s in speedups)
+    decided, fewer = faster + slower, min(faster, slower)
+    p = None
+    if decided:
+        p = min(1.0, 2 * sum(math.comb(decided, k) for k in range(fewer + 1)) / 2**decided)
+    return Signs(faster, slower, len(speedups) - decided, p)
 
 
 def final_and_best(run: Run) -> tuple[float, float]:

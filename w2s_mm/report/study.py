@@ -12,6 +12,7 @@ from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.run_files import TIME_TO_TARGET
 
 from .comparison import Comparison, compare
+from .levels import FINAL, NEARLY_FINAL, TEACHER, Level, target
 from .runs import Clock, Run, load_run
 
 _STEP = re.compile(r'(iter|epoch)_(\d+)$')
@@ -67,6 +68,7 @@ class Study:
         taus: Targets, the headline's first.
         teachers: The runs that trained the teachers, where they are known.
         notes: What could not be checked of the pairs.
+        sustained: Whether the headline counts a crossing only if it holds for k validations.
     """
 
     variants: list[Variant]
@@ -74,6 +76,7 @@ class Study:
     taus: list[float]
     teachers: list[TeacherRun]
     notes: list[str]
+    sustained: bool = False
     _compared: dict[Any, Comparison] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -86,17 +89,55 @@ class Study:
         """All runs, the baseline's first."""
         return [run for side in self.sides for run in side.runs]
 
+    @property
+    def hits_in_a_row(self) -> int:
+        """Validations in a row that the headline asks for."""
+        return self.runs[0].hits_in_a_row if self.sustained else 1
+
+    def levels(self, tau: float) -> list[Level]:
+        """What a user decides by: the target, the teacher's level, the baseline's final metric."""
+        if not self.baseline:
+            return [target(tau)]
+        taught = [TEACHER] if any(variant.has_teacher for variant in self.variants) else []
+        return [target(tau), *taught, NEARLY_FINAL, FINAL]
+
     def compare(
-        self, variant: Variant, tau: float, clock: Clock = 'iter', sustained: bool = False
+        self,
+        variant: Variant,
+        level: Level,
+        clock: Clock = 'iter',
+        sustained: bool | None = None,
     ) -> Comparison:
-        """Compare a variant with the baseline; computed once."""
-        key = (variant.name, tau, clock, sustained)
+        """Compare a variant with the baseline; computed once.
+
+        Args:
+            variant: One of ``variants``.
+            level: What is to be reached.
+            clock: Unit of time.
+            sustained: As in :func:`~w2s_mm.report.comparison.compare`; by default as the headline.
+        """
+        sustained = self.sustained if sustained is None else sustained
+        key = (variant.name, level, clock, sustained)
         if key not in self._compared:
             baselines = self.baseline.runs if self.baseline else []
             self._compared[key] = compare(
-                variant.runs, baselines, tau=tau, clock=clock, sustained=sustained
+                variant.runs, baselines, level=level, clock=clock, sustained=sustained
             )
         return self._compared[key]
+
+    def students_to_break_even(self, variant: Variant, level: Level) -> float | None:
+        """Students after which the time saved up to ``level`` pays for the teachers' training.
+
+        In seconds of training, on the mean curves. Infinite where no time is saved; None where a
+        time is not known.
+        """
+        c = self.compare(variant, level, 'train_seconds')
+        at = (c.mean.baseline_at, c.mean.ours_at) if c.mean else (None, None)
+        if not self.teachers or not at[0] or not at[1] or not (at[0].reached and at[1].reached):
+            return None
+        saved = at[0].time - at[1].time
+        cost = sum(teacher.seconds('train_seconds') for teacher in self.teachers)
+        return cost / saved if saved > 0 else float('inf')
 
 
 def gather(
@@ -105,6 +146,7 @@ def gather(
     *,
     taus: Sequence[float] = (),
     teacher_dirs: Sequence[str | Path] = (),
+    sustained: bool = False,
 ) -> Study:
     """Read work directories and group those that differ only in their seed.
 
@@ -114,6 +156,7 @@ def gather(
         baseline_dirs: Of the runs they are paired with.
         taus: Targets; by default those of the runs.
         teacher_dirs: Of the runs that trained the teachers, where the runs do not name them.
+        sustained: Whether the headline counts a crossing only if it holds for k validations.
 
     Raises:
         W2SError: A directory has no run, the runs cannot be compared, or runs of a pair started
@@ -129,7 +172,7 @@ def gather(
     if baselines:
         baseline = Variant(variant_name(baseline_dirs[0], baselines[0].seed), baselines)
     runs = [run for variant in variants for run in variant.runs]
-    return make_study(variants, baseline, taus, _teacher_runs(runs, teacher_dirs))
+    return make_study(variants, baseline, taus, _teacher_runs(runs, teacher_dirs), sustained)
 
 
 def make_study(
@@ -137,6 +180,7 @@ def make_study(
     baseline: Variant | None,
     taus: Sequence[float],
     teachers: list[TeacherRun],
+    sustained: bool = False,
 ) -> Study:
     """Check the pairs and put a study together.
 
@@ -152,7 +196,7 @@ def make_study(
             f'Equal initial weights and data order could not be checked by fingerprints for seed '
             f'{", ".join(unchecked)} (the runs have none).'
         ]
-    return Study(variants, baseline, taus, teachers, notes)
+    return Study(variants, baseline, taus, teachers, notes, sustained)
 
 
 def variant_name(path: str | Path, seed: int | None) -> str:

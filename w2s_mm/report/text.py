@@ -1,4 +1,4 @@
-"""A comparison as a table for the terminal."""
+"""A comparison as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from statistics import mean
 
 from .comparison import Comparison, Pair
+from .decision import HEADER, decision_rows
+from .levels import target
 from .runs import Clock, Run
 from .statistics import CONFIDENCE, final_and_best
+from .study import Study, Variant
 from .wording import (
     UNITS,
     crossing_text,
+    final_text,
     interval_text,
     metric_name,
+    signs_text,
     speedup_text,
     target_text,
     time_text,
@@ -21,9 +26,30 @@ from .wording import (
 )
 
 
-def as_text(comparison: Comparison) -> str:
-    """The table of a comparison with its title, the median and the notes."""
-    c = comparison
+def as_text(
+    study: Study,
+    variant: Variant,
+    tau: float,
+    clock: Clock = 'iter',
+    sustained: bool | None = None,
+) -> str:
+    """The pairs at a target, the result, the other levels and the notes.
+
+    Args:
+        study: What it is about.
+        variant: One of its variants.
+        tau: The target.
+        clock: Unit of time of the pairs.
+        sustained: As in :meth:`Study.compare`.
+    """
+    c = study.compare(variant, target(tau), clock, sustained)
+    lines = _pairs(c)
+    if c.with_baseline:
+        lines += ['', *table(HEADER, decision_rows(study, variant, tau))]
+    return '\n'.join([*lines, *(f'Note: {note}' for note in c.notes)])
+
+
+def _pairs(c: Comparison) -> list[str]:
     sustained = f', {c.hits_in_a_row} validations in a row' if c.hits_in_a_row > 1 else ''
     name = metric_name(c.metric)
     if c.with_baseline:
@@ -42,13 +68,13 @@ def as_text(comparison: Comparison) -> str:
             row = [pair.ours.name if pair.ours else '-', str(pair.seed), ours_at]
         rows.append([*row, final, best, closed_text(pair.ours, c.clock)])
 
-    target = target_text(c.metric, c.tau)
-    lines = [f'first@{target} in {UNITS[c.clock]}{sustained}', '', *table(header, rows)]
+    wanted = target_text(c.metric, c.level.number)
+    lines = [f'first@{wanted} in {UNITS[c.clock]}{sustained}', '', *table(header, rows)]
     if c.with_baseline:
         lines += ['', *_conclusion(c)]
     if any(not at.reached for pair in c.pairs for at in (pair.baseline_at, pair.ours_at) if at):
         lines.append('"> T": not reached up to T, the last validation that counts.')
-    return '\n'.join([*lines, *(f'Note: {note}' for note in c.notes)])
+    return lines
 
 
 def ends_text(pair: Pair, c: Comparison) -> list[str]:
@@ -88,7 +114,9 @@ def _conclusion(c: Comparison) -> list[str]:
     return [
         f'Mean curve of {len(pairs)} seeds: {at[0]} / {at[1]}, {speedup_text(c.mean.speedup)}.',
         f'{line}.',
-        f'{CONFIDENCE:.0%} bootstrap interval of the median: {interval_text(c.interval)}.',
+        f'Faster: {signs_text(c.signs)}. {CONFIDENCE:.0%} interval of the mean ratio: '
+        f'{interval_text(c.interval)}. Final {metric_name(c.metric)}, paired difference: '
+        f'{final_text(c.final, c.metric)}.',
     ]
 
 

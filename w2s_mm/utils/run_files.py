@@ -15,9 +15,10 @@ GRADIENT_NORMS = 'gradient_norms.json'  # GradientNormHook
 TEACHER_REFERENCE = 'teacher_reference.json'  # cache of the measured reference
 LAST_CHECKPOINT = 'last_checkpoint'  # MMEngine's CheckpointHook
 
-# Formats that are written and read. WEAK_TO_STRONG has the weights used since format 2.
-FORMATS = {TIME_TO_TARGET: 1, WEAK_TO_STRONG: 2, RECORD: 1, GRADIENT_NORMS: 1}
-_READ = {WEAK_TO_STRONG: (1, 2)}
+# Formats that are written and read. Since format 2, WEAK_TO_STRONG has the weights used, and RECORD
+# the resolved config.
+FORMATS = {TIME_TO_TARGET: 1, WEAK_TO_STRONG: 2, RECORD: 2, GRADIENT_NORMS: 1}
+_READ = {WEAK_TO_STRONG: (1, 2), RECORD: (1, 2)}
 
 
 def read_run_file(path: str | Path) -> dict[str, Any]:

@@ -1,22 +1,18 @@
-"""The pictures of a report: learning curves, and gradient norms."""
+"""The picture of the learning curves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .canvas import BASELINE, DASHES, INK, OURS, TEACHER, canvas
 from .runs import Clock, Run
+from .sentences import title
 from .statistics import Crossing, band, crossing, mean_run
 from .study import Study
-from .wording import UNITS, crossing_text, metric_name, metric_scale, title
-
-# Okabe and Ito's palette: told apart with any colour vision, and in grey by their lightness.
-BASELINE, TEACHER, INK = '#0072B2', '#009E73', '#333333'
-OURS = ('#D55E00', '#CC79A7', '#E69F00', '#56B4E9', '#7A4DA0', '#8C6D31', '#000000')
-DASHES: tuple[Any, ...] = ('-', (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
+from .wording import UNITS, crossing_text, metric_name, metric_scale
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,8 @@ class _Side:
     colour: str
     dash: Any
     mean: Run
-    at: Crossing
+    at: Crossing  # of the mean
+    ats: list[Crossing]  # of the runs
 
 
 def draw(
@@ -56,7 +53,7 @@ def draw(
     """
     sides = _sides(study, tau, clock)
     weighted = [side for side in sides if any(run.weights for run in side.runs)]
-    with _canvas((4.3, 5.2) if narrow else (8, 5), out, suffix) as figure:
+    with canvas((4.3, 5.2) if narrow else (8, 5), out, suffix) as figure:
         if weighted:
             top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(6, 1))
             _draw_weight(bottom, weighted, clock)
@@ -69,7 +66,7 @@ def draw(
         for side in sides:
             _draw_side(top, side, clock, scale, every_seed=len(sides) <= 2)
         _draw_levels(top, sides, tau, scale)
-        _draw_first_at(top, sides, tau, clock, scale)
+        _draw_first_at(top, sides, scale * tau, clock)
         _draw_gates(top, sides, tau, clock, scale)
         top.set_ylabel(f'{metric_name(metric)} (%)' if scale == 100 else metric_name(metric))
         top.grid(alpha=0.2, linewidth=0.6)
@@ -92,7 +89,8 @@ def _sides(study: Study, tau: float, clock: Clock) -> list[_Side]:
         if not runs:
             continue
         mean = mean_run(runs)
-        at = crossing(mean, tau, clock)
+        at = crossing(mean, tau, clock, study.sustained)
+        ats = [crossing(run, tau, clock, study.sustained) for run in runs]
         label = variant.name
         if not several and variant is not study.baseline:
             label = 'with teacher' if study.baseline and variant.has_teacher else variant.name
@@ -102,7 +100,7 @@ def _sides(study: Study, tau: float, clock: Clock) -> list[_Side]:
             label += f', mean of {len(runs)}'
         if several:
             label += f' ({crossing_text(at, clock)})'
-        sides.append(_Side(label, runs, colour, dash if several else '-', mean, at))
+        sides.append(_Side(label, runs, colour, dash if several else '-', mean, at, ats))
     return sides
 
 
@@ -152,17 +150,13 @@ def _draw_levels(axes: Any, sides: Sequence[_Side], tau: float, scale: float) ->
         )
 
 
-def _draw_first_at(
-    axes: Any, sides: Sequence[_Side], tau: float, clock: Clock, scale: float
-) -> None:
+def _draw_first_at(axes: Any, sides: Sequence[_Side], level: float, clock: Clock) -> None:
     """Mark first@tau of every seed on the target line, with a line down from the mean curve's."""
-    level = scale * tau
     for side in sides:
-        for run in side.runs if len(sides) <= 2 else [side.mean]:
-            at = crossing(run, tau, clock)
+        for at in side.ats if len(sides) <= 2 else [side.at]:
             face = side.colour if at.reached else 'white'
             axes.plot(at.time, level, 'o', color=side.colour, mfc=face, markersize=6, zorder=3)
-    if any(not crossing(run, tau, clock).reached for side in sides for run in side.runs):
+    if any(not at.reached for side in sides for at in side.ats):
         axes.plot([], [], 'o', color=INK, mfc='white', markersize=6, label='not reached')
     earliest = min((side.at.time for side in sides), default=0)
     for side in sides:
@@ -243,58 +237,3 @@ def _legend(figure: Any, axes: Any, narrow: bool) -> None:
         columnspacing=1.3,
         handlelength=2.2,
     )
-
-
-def draw_gradients(run: Run, out: str | Path | BinaryIO, suffix: str = 'png') -> None:
-    """Draw the norms of both terms' gradients and their cosine, as Figure 5b of the paper.
-
-    Args:
-        run: One with ``gradients``.
-        out: File to write.
-        suffix: Format, ``'png'`` or ``'svg'``.
-    """
-    with _canvas((8, 4.4), out, suffix) as figure:
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        iters = [entry['iter'] for entry in run.gradients]
-        for key, label, colour in (
-            ('grad_norm_base', r'$\|\nabla L_{base}\|$', BASELINE),
-            ('grad_norm_distill', r'$\|\nabla\gamma\lambda L_{distill}\|$', OURS[0]),
-        ):
-            norms = [_number(entry[key]) for entry in run.gradients]
-            top.plot(iters, norms, color=colour, linewidth=1.6, label=label)
-        top.set_ylabel('gradient norm')
-        top.set_ylim(bottom=0)
-        top.legend(frameon=False)
-        cosines = [
-            _number(entry['grad_cosine']) if entry['grad_norm_distill'] else float('nan')
-            for entry in run.gradients
-        ]
-        bottom.plot(iters, cosines, color=INK, linewidth=1.2)
-        bottom.axhline(0, color=INK, linewidth=0.6, alpha=0.5)
-        bottom.set_ylim(-1.05, 1.05)
-        bottom.set_ylabel('cosine')
-        bottom.set_xlabel(UNITS['iter'])
-        for axes in (top, bottom):
-            axes.grid(alpha=0.2, linewidth=0.6)
-
-
-def _number(value: float | None) -> float:
-    return float('nan') if value is None else value
-
-
-@contextmanager
-def _canvas(size: tuple[float, float], out: str | Path | BinaryIO, suffix: str) -> Iterator[Any]:
-    """A matplotlib figure that is written to ``out`` when the context closes."""
-    # pyplot would choose a window system; a Figure draws with Agg everywhere.
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    style: Any = {'font.size': 11, 'axes.spines.top': False, 'axes.spines.right': False}
-    # Letters as shapes look the same on every machine; the same input gives the same file.
-    with rc_context({**style, 'svg.fonttype': 'path', 'svg.hashsalt': 'w2s_mm'}):
-        figure = Figure(figsize=size, layout='constrained')
-        yield figure
-        if isinstance(out, (str, Path)):
-            Path(out).parent.mkdir(parents=True, exist_ok=True)
-        metadata = {'Date': None} if suffix == 'svg' else None
-        figure.savefig(out, format=suffix, dpi=150, metadata=metadata)

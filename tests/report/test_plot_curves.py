@@ -4,7 +4,7 @@ import pytest
 
 from tests.run_files import WEIGHT
 from w2s_mm.report import draw, gather
-from w2s_mm.report.plots import draw_gradients
+from w2s_mm.report.plot_gradients import draw_gradients
 
 RISING = [0.05, 0.1, 0.15, 0.21, 0.25, 0.24]
 EARLY = [0.1, 0.22, 0.3, 0.31, 0.3, 0.3]
