@@ -143,6 +143,18 @@ def test_an_interrupted_run_is_resumed(tmp_path):
     assert not run.finished
 
 
+@pytest.mark.parametrize('name', ['time_to_target.json', 'run.json', 'weak_to_strong.json'])
+def test_a_run_whose_files_were_cut_short_is_resumed_to_write_them_again(tmp_path, name):
+    run = PlannedRun('a', 'c.py', 3, tmp_path)
+    (tmp_path / 'time_to_target.json').write_text(json.dumps({'format': 1, 'finished': True}))
+    assert run.finished
+    (tmp_path / name).write_text('{"format": 1, "fini')
+    assert not run.finished
+    (tmp_path / name).write_text('{"format": 7}')  # whole, of another version
+    with pytest.raises(W2SError, match='format 7'):
+        run.finished  # noqa: B018
+
+
 def test_options_are_typed_as_they_were_read():
     from mmengine.config import DictAction
 

@@ -133,7 +133,8 @@ def stopped(tmp_path):
     cfg = Config({**RUN, 'work_dir': str(work_dir), 'resume': True})
     meta = {'cfg': cfg.pretty_text, 'iter': 100}
     path = work_dir / 'iter_100.pth'
-    torch.save({'meta': meta, 'state_dict': {'w': torch.ones(1)}, 'rng': random.Random(1)}, path)
+    state = {'state_dict': {'w': torch.ones(1)}, 'optimizer': {}, 'rng': random.Random(1)}
+    torch.save({'meta': meta, **state}, path)
     (work_dir / 'last_checkpoint').write_text(str(path))
     return cfg
 
@@ -238,7 +239,8 @@ def test_run_stopped_before_its_first_checkpoint_starts_over(tmp_path):
 
 
 def test_checkpoint_without_a_configuration_says_nothing(stopped, tmp_path):
-    torch.save({'state_dict': {'w': torch.ones(1)}}, tmp_path / 'run' / 'iter_100.pth')
+    content = {'meta': {}, 'state_dict': {'w': torch.ones(1)}, 'optimizer': {}}
+    torch.save(content, tmp_path / 'run' / 'iter_100.pth')
     check_resume(stopped)
 
 

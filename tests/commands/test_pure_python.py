@@ -110,7 +110,8 @@ def stopped(configs):
     """A stopped run of the student: its config, read again, and its checkpoint."""
     Path('run').mkdir()
     text = read_checked('student.py').pretty_text
-    torch.save({'meta': {'cfg': text}, 'state_dict': {'w': torch.ones(1)}}, 'run/iter_2.pth')
+    state = {'state_dict': {'w': torch.ones(1)}, 'optimizer': {}}
+    torch.save({'meta': {'cfg': text}, **state}, 'run/iter_2.pth')
     Path('run/last_checkpoint').write_text('run/iter_2.pth')
     cfg = read_checked('student.py')
     cfg.work_dir = 'run'

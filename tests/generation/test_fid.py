@@ -127,6 +127,19 @@ def test_reference_statistics_are_computed_once_and_then_read(make_fid, tmp_path
     assert [path.name for path in (tmp_path / 'cache').iterdir()] == [kept.name]
 
 
+@pytest.mark.parametrize('share', [0.0, 0.3, 0.95])
+def test_statistics_that_were_cut_short_are_computed_again(make_fid, tmp_path, share):
+    make_fid()
+    (kept,) = (tmp_path / 'cache').iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: int(share * len(whole))])
+    ToyFeatures.calls = 0
+    make_fid()
+    assert ToyFeatures.calls == 3
+    make_fid()
+    assert ToyFeatures.calls == 3
+
+
 @pytest.mark.parametrize('change', ['weights', 'pixels', 'count'])
 def test_other_weights_or_images_are_another_reference(change, make_fid, tmp_path, monkeypatch):
     make_fid()

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from tests.hooks.toy import make_config, make_teacher, run, same, weights
+from w2s_mm.utils.files import write_bytes
 
 SCHEDULE = dict(unit='training', lambda_max=1.0, warmup=0.0, hold=1.0, decay=0.0)
 
@@ -102,3 +103,37 @@ def test_a_run_resumed_at_its_end_is_finished(tmp_path, teacher, by_epoch):
         told = read(tmp_path / 'run', 'time_to_target.json')
         assert told['finished']
         assert [point['iter'] for point in told['history']] == [4, 8, 12, 16]
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_killed_while_it_saves_it_resumes_from_the_one_before(tmp_path, monkeypatch, by_epoch):
+    """With max_keep_ckpts=1 MMEngine removes that one before it writes the next."""
+
+    class Killed(BaseException):
+        pass
+
+    def config(name, **more):
+        made = make_config(tmp_path / name, None, by_epoch=by_epoch, **more)
+        settings = dict(max_keep_ckpts=1, save_best='toy/fit', rule='greater')
+        made.default_hooks.checkpoint.update(settings)
+        return made
+
+    def saved(name):
+        return sorted(path.name for path in (tmp_path / name).glob('*.pth'))
+
+    whole = run(config('whole'))
+    last = ['epoch_4.pth' if by_epoch else 'iter_16.pth']
+    assert [name for name in saved('whole') if 'best' not in name] == last
+
+    def killed(path, *arguments, **more):
+        if path.endswith(('_3.pth', 'iter_12.pth')):  # the third checkpoint
+            raise Killed
+        write_bytes(path, *arguments, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr('w2s_mm.utils.local_backend.write_bytes', killed)
+        with pytest.raises(Killed):
+            run(config('run'))
+    resumed = run(config('run', resume=True))
+    assert same(weights(resumed), weights(whole))
+    assert saved('run') == saved('whole')

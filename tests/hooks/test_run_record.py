@@ -74,6 +74,28 @@ def test_a_resumed_run_that_never_told_does_not_take_the_middle_for_the_start(tm
     assert told['initial_weights'] is None and told['batches'] == [] and told['resumed']
 
 
+@pytest.mark.parametrize('content', ['', '{"format": 1, "con', None])
+def test_a_record_that_was_cut_short_is_written_again(tmp_path, content):
+    first = record(make_config(tmp_path, None, epochs=1))
+    path = tmp_path / 'run.json'
+    path.unlink() if content is None else path.write_text(content)
+    assert record(make_config(tmp_path, None, epochs=2, resume=True)) == first
+    path.unlink() if content is None else path.write_text(content)
+    assert record(make_config(tmp_path, None, epochs=2, resume=True)) == first  # at its end
+
+
+def test_a_run_killed_between_its_first_batches_goes_on_collecting(tmp_path):
+    def config(**more):
+        config = make_config(tmp_path, None, by_epoch=False, epochs=1, **more)
+        config.default_hooks.checkpoint.interval = 2
+        return config
+
+    first = record(config())
+    (tmp_path / 'run.json').unlink()
+    again = config(resume=True, load_from=str(tmp_path / 'iter_2.pth'))
+    assert record(again) == first
+
+
 def test_versions_and_hardware_are_told(tmp_path):
     told = record(make_config(tmp_path, None, epochs=1))
     assert told['software']['torch'] == torch.__version__ and told['software']['mmengine']

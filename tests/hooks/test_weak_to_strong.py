@@ -14,6 +14,8 @@ from tests.hooks.toy import ToyNet, make_config, make_teacher, run, same, weight
 from w2s_mm.hooks import ExactResumeHook
 from w2s_mm.utils.errors import W2SError
 
+SHORT = dict(unit='training', lambda_max=1.0, warmup=0.0, hold=1.0, decay=0.0)
+
 
 @pytest.fixture
 def teacher(tmp_path: Path) -> dict:
@@ -67,6 +69,15 @@ def test_reference_is_the_teachers_metric_on_the_students_validation_set(tmp_pat
     error = (net.eval()(data.images).squeeze(-1) - data.targets).square().mean().item()
     assert story(tmp_path / 'run')['reference'] == pytest.approx(1 / (1 + error), rel=1e-6)
     assert story(tmp_path / 'run')['reference_source'] == 'measured'
+
+
+@pytest.mark.parametrize('content', ['', '{"key": "a', '[1, 2]', '{"key": 1}'])
+def test_a_cache_that_was_cut_short_is_measured_again(tmp_path, teacher, content):
+    run(make_config(tmp_path / 'run', teacher, epochs=1, schedule=SHORT))
+    whole = (tmp_path / 'run' / 'teacher_reference.json').read_text()
+    (tmp_path / 'run' / 'teacher_reference.json').write_text(content)
+    run(make_config(tmp_path / 'run', teacher, epochs=1, schedule=SHORT))
+    assert (tmp_path / 'run' / 'teacher_reference.json').read_text() == whole
 
 
 def test_reference_is_measured_once_and_again_when_the_teacher_changes(tmp_path, teacher):

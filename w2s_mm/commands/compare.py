@@ -11,7 +11,7 @@ from typing import Any
 from w2s_mm.report import as_text, gather, write_report
 from w2s_mm.report.study import check_records
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.files import is_missing
+from w2s_mm.utils.files import is_missing, read_json
 from w2s_mm.utils.run_files import RECORD, read_run_file
 from w2s_mm.utils.settings import DISTILLATION
 
@@ -230,7 +230,7 @@ def _check_starts(started: Sequence[PlannedRun]) -> None:
     first: dict[int, tuple[Path, dict[str, Any]]] = {}
     for run in started:
         path = run.run_dir / RECORD
-        if not path.is_file():
+        if read_json(path) is None:  # not written yet, or cut short: its run writes it again
             continue
         record = read_run_file(path)
         if run.seed in first:

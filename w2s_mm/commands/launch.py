@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.run_files import LAST_CHECKPOINT, TIME_TO_TARGET, read_run_file
+from w2s_mm.utils.files import read_json
+from w2s_mm.utils.run_files import (
+    LAST_CHECKPOINT,
+    RECORD,
+    TIME_TO_TARGET,
+    WEAK_TO_STRONG,
+    checked,
+)
 
 from .progress import Process, Progress
 
@@ -42,9 +49,14 @@ class PlannedRun:
 
     @property
     def finished(self) -> bool:
-        """Whether it is complete, according to what TimeToTargetHook wrote."""
-        path = self.run_dir / TIME_TO_TARGET
-        return path.is_file() and bool(read_run_file(path)['finished'])
+        """Whether it is complete, according to the files that its hooks wrote."""
+        paths = (self.run_dir / name for name in (TIME_TO_TARGET, WEAK_TO_STRONG, RECORD))
+        files = {path.name: read_json(path) for path in paths if path.is_file()}
+        if TIME_TO_TARGET not in files or any(content is None for content in files.values()):
+            return False  # one that was cut short is written again by a resumed run
+        for name, content in files.items():
+            checked(content, name, self.run_dir / name)
+        return bool(files[TIME_TO_TARGET]['finished'])
 
     def command(self) -> list[str]:
         """The command that starts it, or continues it from its last checkpoint."""

@@ -10,9 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.fileio import join_path
 from mmengine.registry import DATASETS
-from mmengine.runner import find_latest_checkpoint
 
-from w2s_mm.utils.checkpoint import load_checkpoint
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.mm import plain_types, type_name
 from w2s_mm.utils.settings import differences
@@ -126,32 +124,29 @@ def _datasets(dataset: Any) -> Iterator[dict[str, Any]]:
 def check_resume(cfg: Config) -> int | None:
     """Check that a run is resumed with the config that it was started with.
 
+    Sets ``load_from`` to the checkpoint that it continues from.
+
     Returns:
         The seed that it was started with, None where the checkpoint has none.
 
     Raises:
-        W2SError: The checkpoint was written under other settings; the message names them.
+        W2SError: There is nothing to resume from, or the checkpoint was written under other
+            settings; the message names them.
     """
-    source = cfg.get('load_from') or (
-        find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir).is_dir() else None
-    )
-    if source is None:
-        if Path(cfg.work_dir).is_dir():
-            return None  # stopped before its first checkpoint: it starts from the beginning
-        raise W2SError(
-            f'Nothing to resume: {cfg.work_dir} does not exist. Leave out --resume to start.'
-        )
-    # The user's own checkpoint, which MMEngine itself unpickles afterwards.
-    meta = load_checkpoint(
-        source, weights_only=False, absent='Give --resume an existing checkpoint.'
-    ).get('meta', {})
+    from .resume import checkpoint_to_resume
+
+    found = checkpoint_to_resume(cfg)
+    if found is None:
+        return None  # stopped before its first checkpoint: it starts from the beginning
+    cfg.load_from, checkpoint = found
+    meta = checkpoint['meta']
     seed = meta.get('seed')
     if 'cfg' in meta:
         before = Config.fromstring(meta['cfg'], '.py')
         there, now = ({name: plain_types(c).get(name) for name in IDENTITY} for c in (before, cfg))
         for settings in (there, now):  # a seed that is not given is the one that was drawn
             settings['randomness'] = {'seed': seed, **_without_none(settings['randomness'])}
-        refuse_another_config(source, there, now, MAY_DIFFER_ON_RESUME)
+        refuse_another_config(cfg.load_from, there, now, MAY_DIFFER_ON_RESUME)
     return seed
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from mmengine.dist import all_gather_object, broadcast_object_list, is_main_proc
 from mmengine.hooks import Hook
 from torch import nn
 
-from w2s_mm.utils.files import write_json
+from w2s_mm.utils.files import read_json, write_json
 from w2s_mm.utils.mm import evaluating
 from w2s_mm.utils.rng import preserved_rng
 from w2s_mm.utils.run_files import TEACHER_REFERENCE
@@ -128,9 +127,9 @@ def measure(
     """
     key = _key(runner, fingerprint, probe is not None)
     shared: list[dict[str, Any] | None] = [None]
-    if is_main_process() and path.is_file():
-        cached = json.loads(path.read_text())
-        if cached.pop('key', None) == key:
+    if is_main_process():
+        cached = read_json(path)
+        if isinstance(cached, dict) and cached.pop('key', None) == key:
             shared = [cached]
     broadcast_object_list(shared)
     if shared[0] is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from mmengine.registry import DATASETS, METRICS, MODELS
 from torch import Tensor
 
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.files import write_bytes
 from w2s_mm.utils.rng import preserved_rng
 
 from .statistics import FeatureStatistics, frechet_distance
@@ -125,14 +127,14 @@ class FID(BaseMetric):
             )
         self._shape = tuple(first.shape)
         path = self.cache / f'{self.features.metric}_{self._key(dataset)}.npz'
-        there = [path.is_file()]
+        there = [_load_statistics(path) is not None]
         broadcast_object_list(there)
         if not there[0]:
             self._compute_reference(dataset, path)
             barrier()
-        with np.load(path) as kept:
-            self._mean = torch.from_numpy(kept['mean'])
-            self._covariance = torch.from_numpy(kept['covariance'])
+        statistics = _load_statistics(path)
+        assert statistics is not None
+        self._mean, self._covariance = statistics
 
     def _compute_reference(self, dataset: Any, path: Path) -> None:
         statistics = FeatureStatistics(self.features.dim)
@@ -142,10 +144,9 @@ class FID(BaseMetric):
             told = self._tell(told, done, len(dataset), 'reference images')
         statistics = statistics.of_all_processes()
         if is_main_process():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f'.{os.getpid()}_{path.name}')
-            np.savez(temporary, mean=statistics.mean, covariance=statistics.covariance)
-            os.replace(temporary, path)
+            content = io.BytesIO()
+            np.savez(content, mean=statistics.mean, covariance=statistics.covariance)
+            write_bytes(path, content.getvalue())
             print_log(f'Statistics of {len(dataset):,} reference images saved: {path}', 'current')
 
     def _batches(self, dataset: Any) -> Iterator[tuple[int, Tensor]]:
@@ -226,3 +227,12 @@ class FID(BaseMetric):
         return frechet_distance(
             statistics.mean, statistics.covariance, self._mean, self._covariance
         )
+
+
+def _load_statistics(path: Path) -> tuple[Tensor, Tensor] | None:
+    """Mean and covariance from the cache; None if the file does not exist or was cut short."""
+    try:
+        with np.load(path) as kept:
+            return torch.from_numpy(kept['mean']), torch.from_numpy(kept['covariance'])
+    except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return None

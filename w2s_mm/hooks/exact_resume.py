@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import torch
-from mmengine.dist import get_world_size
-from mmengine.hooks import Hook
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import HOOKS
 
+import w2s_mm.utils.local_backend  # noqa: F401  (checkpoints are written atomically)
 from w2s_mm.utils.mm import is_epoch_based, is_resuming, validation_due
 from w2s_mm.utils.rng import rng_state, set_rng_state
 
@@ -17,7 +19,8 @@ from w2s_mm.utils.rng import rng_state, set_rng_state
 class ExactResumeHook(Hook):
     """Saves the random state, and on resume runs a validation missing from the checkpoint.
 
-    MMEngine saves a checkpoint before the validation of the same epoch, and never runs that
+    Checkpoints on a local disk are written atomically, and the last one is kept until the next one
+    is complete. MMEngine saves a checkpoint before the validation of the same epoch, and never runs that
     validation after a resume, so the metric is lost. It also does not restore the random state.
     With this hook a resumed run draws the same random numbers and reports the same metrics, as long
     as augmentation runs in the main process (``num_workers=0``) or in workers that restart every
@@ -31,6 +34,27 @@ class ExactResumeHook(Hook):
         self._validated_iter: int | None = None
         self._restored: dict[str, Any] | None = None
         self._borrowed = False  # whether the training loader has our temporary generator
+        self._single: list[CheckpointHook] = []  # those that keep one checkpoint
+
+    def before_train(self, runner: Any) -> None:
+        """Keep the last checkpoint until the next one is complete.
+
+        With ``max_keep_ckpts=1`` MMEngine removes the only checkpoint before it writes the next. A
+        run killed in between could not be resumed.
+        """
+        for hook in runner.hooks:
+            if isinstance(hook, CheckpointHook) and hook.max_keep_ckpts == 1:
+                hook.max_keep_ckpts = 2
+                hook.keep_ckpt_ids = deque(hook.keep_ckpt_ids, 2)
+                self._single.append(hook)
+
+    def _remove_spare(self) -> None:
+        for hook in self._single:
+            if len(hook.keep_ckpt_ids) == 2:
+                name = hook.filename_tmpl.format(hook.keep_ckpt_ids.popleft())
+                path = hook.file_backend.join_path(hook.out_dir, name)
+                if is_main_process() and hook.file_backend.isfile(path):
+                    hook.file_backend.remove(path)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Save the random state and the iteration of the last validation."""
@@ -61,6 +85,20 @@ class ExactResumeHook(Hook):
         if self._borrowed:
             runner.train_dataloader.generator = None
             self._borrowed = False
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Remove the checkpoint before the last one, if only one is kept."""
+        self._remove_spare()
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Remove the checkpoint before the last one, if only one is kept."""
+        self._remove_spare()
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Likewise: CheckpointHook has saved a new best, and the regular one with it."""
+        self._remove_spare()
 
     def before_val_epoch(self, runner: Any) -> None:
         """Record that this iteration is validated.

@@ -17,7 +17,7 @@ from mmengine.registry import HOOKS
 from torch import nn
 
 import w2s_mm
-from w2s_mm.utils.files import write_json
+from w2s_mm.utils.files import read_json, write_json
 from w2s_mm.utils.hashing import hash_state, hash_tensors
 from w2s_mm.utils.mm import config_name, is_resuming, plain_types, unwrapped
 from w2s_mm.utils.run_files import FORMATS, RECORD
@@ -45,12 +45,25 @@ class RunRecordHook(Hook):
 
     def __init__(self, batches: int = 3) -> None:
         self.batches = batches
-        self._record: dict[str, Any] | None = None  # set until the file is written
+        self._record: dict[str, Any] | None = None
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Save the record, from which a resumed run writes the file again."""
+        checkpoint['run_record'] = self._record
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Read the record from a resumed checkpoint; ``load_from`` is ignored."""
+        if is_resuming(runner) and is_main_process():
+            self._record = checkpoint.get('run_record')
 
     def before_train(self, runner: Any) -> None:
         """Hash the weights, and collect software and hardware."""
-        path = Path(runner.work_dir) / RECORD
-        if not is_main_process() or (is_resuming(runner) and path.is_file()):
+        if not is_main_process():
+            return
+        if self._record is None and is_resuming(runner):  # of a version that did not save it
+            self._record = read_json(Path(runner.work_dir) / RECORD)
+        if self._record is not None:
+            self._write(runner)
             return
         model = unwrapped(runner.model)
         teacher: Any = getattr(model, 'teacher', None)
@@ -71,16 +84,22 @@ class RunRecordHook(Hook):
             'hardware': hardware(),
         }
 
+        self._write(runner)
+
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Hash the first batches, then write the file."""
-        if self._record is None:
-            return
-        if not self._record['resumed']:
+        if self._record is not None and not self._complete(runner):
             self._record['batches'].append(hash_tensors(data_batch)[:16])
-            if len(self._record['batches']) < min(self.batches, runner.max_iters):
-                return
-        write_json(Path(runner.work_dir) / RECORD, self._record)
-        self._record = None
+            self._write(runner)
+
+    def _complete(self, runner: Any) -> bool:
+        assert self._record is not None
+        wanted = min(self.batches, runner.max_iters)
+        return self._record['resumed'] or len(self._record['batches']) >= wanted
+
+    def _write(self, runner: Any) -> None:
+        if self._complete(runner):
+            write_json(Path(runner.work_dir) / RECORD, self._record)
 
 
 def hash_weights(model: nn.Module) -> str:

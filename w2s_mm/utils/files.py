@@ -1,25 +1,52 @@
-"""Atomic file writes."""
+"""Atomic file writes, and reading what may be incomplete."""
 
 from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` atomically: readers never see a partial file."""
+def write_bytes(path: str | Path, content: bytes, ending: str | None = None) -> None:
+    """Write ``content`` to ``path`` atomically: the file is as before, or complete.
+
+    Args:
+        path: The file. Its folder is created if needed.
+        content: What to write.
+        ending: Ending of the temporary file. Default: the process id, so that several processes can
+            write the same file. A fixed one is overwritten by the next write if this one is killed.
+
+    Raises:
+        OSError: It cannot be written; ``filename`` is ``path``.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    temporary = path.with_name(f'.{path.name}.{ending or os.getpid()}')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open('wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # before the new name: a power cut leaves no empty file
+        os.replace(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_json(path: str | Path, content: Any) -> None:
     """Write ``content`` to ``path`` as JSON, atomically."""
     write_bytes(path, (json.dumps(content, indent=1) + '\n').encode())
+
+
+def read_json(path: str | Path) -> Any:
+    """Content of a JSON file; None if it does not exist or was cut short."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def is_missing(source: str) -> bool:

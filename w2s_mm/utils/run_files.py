@@ -31,7 +31,10 @@ def read_run_file(path: str | Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise W2SError(f'{path} cannot be read as JSON ({error}).') from error
+        raise W2SError(
+            f'{path} cannot be read as JSON ({error}). If it was cut short, run w2s train with '
+            f'--resume in its work directory to write it again.'
+        ) from error
     return checked(content, path.name, path)
 
 
