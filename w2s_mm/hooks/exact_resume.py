@@ -19,13 +19,15 @@ from w2s_mm.utils.rng import rng_state, set_rng_state
 class ExactResumeHook(Hook):
     """Saves the random state, and on resume runs a validation missing from the checkpoint.
 
-    Checkpoints on a local disk are written atomically, and the last one is kept until the next one
-    is complete. MMEngine saves a checkpoint before the validation of the same epoch, and never runs that
+    MMEngine saves a checkpoint before the validation of the same epoch, and never runs that
     validation after a resume, so the metric is lost. It also does not restore the random state.
     With this hook a resumed run draws the same random numbers and reports the same metrics, as long
     as augmentation runs in the main process (``num_workers=0``) or in workers that restart every
     epoch. As in MMEngine, persistent workers restart their random streams, and with several
     processes each rank restarts from its seed.
+
+    Checkpoints on a local disk are written atomically, and the last one is kept until the next one
+    is complete.
     """
 
     priority = 'LOWEST'
