@@ -5,7 +5,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from w2s_mm.commands.preflight import check_data, check_resume
+from w2s_mm.commands.preflight import check_data
+from w2s_mm.commands.resume import check_resume
 from w2s_mm.utils.errors import W2SError
 
 

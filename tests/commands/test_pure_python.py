@@ -12,7 +12,8 @@ from mmengine.config import Config
 from w2s_mm.commands import compare as command
 from w2s_mm.commands.cli import read_checked
 from w2s_mm.commands.compare import compare
-from w2s_mm.commands.preflight import check_data, check_resume, hook_config
+from w2s_mm.commands.preflight import check_data, hook_config
+from w2s_mm.commands.resume import check_resume
 from w2s_mm.commands.train import train
 from w2s_mm.utils.errors import W2SError
 

@@ -12,19 +12,9 @@ from mmengine.fileio import join_path
 from mmengine.registry import DATASETS
 
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.mm import plain_types, type_name
+from w2s_mm.utils.mm import type_name
 from w2s_mm.utils.settings import differences
 
-# What decides a run's result. Other settings (logging, workers, where the data are) may change;
-# WeakToStrongHook itself refuses another teacher or another schedule.
-IDENTITY = (
-    'model',
-    'train_dataloader',
-    'optim_wrapper',
-    'param_scheduler',
-    'train_cfg',
-    'randomness',
-)
 # Keys that may differ anywhere in these.
 MAY_DIFFER = (
     'num_workers',
@@ -33,8 +23,6 @@ MAY_DIFFER = (
     'pin_memory',
     'data_root',
 )
-# A run may be made longer when it is resumed, and its teacher may have been moved.
-MAY_DIFFER_ON_RESUME = (*MAY_DIFFER, 'checkpoint', 'max_epochs', 'max_iters')
 
 
 def hook_config(cfg: Config, kind: str) -> dict[str, Any] | None:
@@ -119,39 +107,6 @@ def _datasets(dataset: Any) -> Iterator[dict[str, Any]]:
         yield dataset
         for key in ('dataset', 'datasets'):
             yield from _datasets(dataset.get(key, ()))
-
-
-def check_resume(cfg: Config) -> int | None:
-    """Check that a run is resumed with the config that it was started with.
-
-    Sets ``load_from`` to the checkpoint that it continues from.
-
-    Returns:
-        The seed that it was started with, None where the checkpoint has none.
-
-    Raises:
-        W2SError: There is nothing to resume from, or the checkpoint was written under other
-            settings; the message names them.
-    """
-    from .resume import checkpoint_to_resume
-
-    found = checkpoint_to_resume(cfg)
-    if found is None:
-        return None  # stopped before its first checkpoint: it starts from the beginning
-    cfg.load_from, checkpoint = found
-    meta = checkpoint['meta']
-    seed = meta.get('seed')
-    if 'cfg' in meta:
-        before = Config.fromstring(meta['cfg'], '.py')
-        there, now = ({name: plain_types(c).get(name) for name in IDENTITY} for c in (before, cfg))
-        for settings in (there, now):  # a seed that is not given is the one that was drawn
-            settings['randomness'] = {'seed': seed, **_without_none(settings['randomness'])}
-        refuse_another_config(cfg.load_from, there, now, MAY_DIFFER_ON_RESUME)
-    return seed
-
-
-def _without_none(settings: dict[str, Any] | None) -> dict[str, Any]:
-    return {key: value for key, value in (settings or {}).items() if value is not None}
 
 
 def refuse_another_config(

@@ -1,4 +1,4 @@
-"""Find the checkpoint that a run continues from."""
+"""Find the checkpoint that a run continues from, and check that it is the same run's."""
 
 from __future__ import annotations
 
@@ -12,9 +12,54 @@ from mmengine.dist import is_main_process
 
 from w2s_mm.utils.checkpoint import load_checkpoint
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.mm import plain_types
 from w2s_mm.utils.run_files import LAST_CHECKPOINT
 
-from .preflight import hook_config
+from .preflight import MAY_DIFFER, hook_config, refuse_another_config
+
+# What decides a run's result. Other settings (logging, workers, where the data are) may change;
+# WeakToStrongHook itself refuses another teacher or another schedule.
+IDENTITY = (
+    'model',
+    'train_dataloader',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'randomness',
+)
+# A run may be made longer when it is resumed, and its teacher may have been moved.
+MAY_DIFFER_ON_RESUME = (*MAY_DIFFER, 'checkpoint', 'max_epochs', 'max_iters')
+
+
+def check_resume(cfg: Config) -> int | None:
+    """Check that a run is resumed with the config that it was started with.
+
+    Sets ``load_from`` to the checkpoint that it continues from.
+
+    Returns:
+        The seed that it was started with, None where the checkpoint has none.
+
+    Raises:
+        W2SError: There is nothing to resume from, or the checkpoint was written under other
+            settings; the message names them.
+    """
+    found = checkpoint_to_resume(cfg)
+    if found is None:
+        return None  # stopped before its first checkpoint: it starts from the beginning
+    cfg.load_from, checkpoint = found
+    meta = checkpoint['meta']
+    seed = meta.get('seed')
+    if 'cfg' in meta:
+        before = Config.fromstring(meta['cfg'], '.py')
+        there, now = ({name: plain_types(c).get(name) for name in IDENTITY} for c in (before, cfg))
+        for settings in (there, now):  # a seed that is not given is the one that was drawn
+            settings['randomness'] = {'seed': seed, **_without_none(settings['randomness'])}
+        refuse_another_config(cfg.load_from, there, now, MAY_DIFFER_ON_RESUME)
+    return seed
+
+
+def _without_none(settings: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (settings or {}).items() if value is not None}
 
 
 def checkpoint_to_resume(cfg: Config) -> tuple[str, dict[str, Any]] | None:

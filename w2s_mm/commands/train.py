@@ -18,7 +18,8 @@ def configure(argv: Sequence[str] | None = None) -> Any:
     """
     from mmengine.device import get_device
 
-    from .preflight import check_data, check_resume
+    from .preflight import check_data
+    from .resume import check_resume
 
     parser = config_parser('train', 'Train a model.')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
