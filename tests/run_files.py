@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from w2s_mm.utils.files import write_json_lines
+
 RECORD = {
     'format': 1,
     'config': 'configs/digits/retinanet_student.py',
@@ -82,8 +84,9 @@ def write_run(tmp_path):
         if record is not None:
             (path / 'run.json').write_text(json.dumps({**RECORD, 'seed': seed, **record}))
         if gradients is not None:
-            told = {'format': 1, 'interval': 10, 'seconds': 1.5, 'history': gradients}
-            (path / 'gradient_norms.json').write_text(json.dumps(told))
+            write_json_lines(
+                path / 'gradient_norms.jsonl', [{'format': 2, 'interval': 10}, *gradients]
+            )
         return path
 
     return write

@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 from mmdet.models import DetDataPreprocessor
+from torch.overrides import TorchFunctionMode
 
 from w2s_mm.core.preprocess import Renormalize
 from w2s_mm.utils.errors import W2SError
@@ -67,6 +68,26 @@ def test_precision_follows_the_batch(make_raw):
     teacher = DetDataPreprocessor(**LOOKS['caffe, bgr'])
     inputs = student(make_raw(), True)['inputs'].bfloat16()
     assert Renormalize(student, teacher)(inputs, None).dtype == torch.bfloat16
+
+
+def test_constants_are_copied_to_the_device_once_and_follow_it():
+    renormalize = Renormalize(*(DetDataPreprocessor(**LOOKS[k]) for k in ('rgb', 'caffe, bgr')))
+    copies = []
+
+    class Counting(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            if func in (torch.Tensor.to, torch.tensor, torch.as_tensor):
+                copies.append(func)
+            return func(*args, **(kwargs or {}))
+
+    for device, dtype in (('cpu', torch.float32), ('meta', torch.float32), ('meta', torch.half)):
+        images = torch.zeros(1, 3, 4, 4, device=device, dtype=dtype)
+        for first in (True, False):
+            copies.clear()
+            with Counting():
+                seen = renormalize(images, None)
+            assert first or not copies
+            assert seen.device == images.device and seen.dtype == dtype
 
 
 @pytest.mark.parametrize(('ours', 'theirs'), [(1, 32), (32, 64), (48, 32)])

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
+from itertools import pairwise
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from tests.hooks.toy import ToyNet, make_config, make_teacher, run, same, weights
 from w2s_mm.hooks import GradientNormHook
 from w2s_mm.hooks.gradient_norms import gradient_norms
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.run_files import read_run_file
 
 
 def measured(work_dir):
-    return json.loads((work_dir / 'gradient_norms.json').read_text())
+    return read_run_file(work_dir / 'gradient_norms.jsonl')
 
 
 def config(work_dir, teacher, interval=1, **kwargs):
@@ -71,7 +73,8 @@ def test_it_measures_every_n_iterations_and_knows_no_distillation_after_the_end(
     told = dict(schedule=dict(unit='iter', lambda_max=1.0, warmup=0, hold=8, decay=0))
     run(config(tmp_path, make_teacher(tmp_path), interval=4, **told, hook=dict(stop=dict(k=100))))
     found = measured(tmp_path)
-    assert found['interval'] == 4 and found['seconds'] > 0
+    assert found['interval'] == 4
+    assert all(entry['seconds'] > 0 for entry in found['history'])
     assert [entry['iter'] for entry in found['history']] == [1, 5, 9, 13]
     assert [entry['grad_norm_distill'] > 0 for entry in found['history']] == [
         True,
@@ -90,14 +93,38 @@ def test_a_baseline_can_be_measured_too(tmp_path):
 
 def test_a_resumed_run_goes_on_with_its_file(tmp_path):
     run(config(tmp_path, None, interval=2, epochs=2))
-    path = tmp_path / 'gradient_norms.json'
-    kept = json.loads(path.read_text())
-    kept['history'].append({'iter': 99, 'grad_norm_base': 1})  # after the last checkpoint
-    path.write_text(json.dumps(kept))
+    path = tmp_path / 'gradient_norms.jsonl'
+    # Measured after the last checkpoint, and a line that the end of the run cut short.
+    path.write_text(path.read_text() + '{"iter": 99, "grad_norm_base": 1}\n{"iter": 101, "gr')
+    assert [entry['iter'] for entry in measured(tmp_path)['history']] == [1, 3, 5, 7, 99]
     cfg = config(tmp_path, None, interval=2, epochs=3)
     cfg.resume = True
     run(cfg)
     assert [entry['iter'] for entry in measured(tmp_path)['history']] == [1, 3, 5, 7, 9, 11]
+
+
+def test_a_new_run_in_the_same_directory_starts_its_file_again(tmp_path):
+    for _ in range(2):
+        run(config(tmp_path, None, interval=8))
+    assert [entry['iter'] for entry in measured(tmp_path)['history']] == [1, 9]
+
+
+def test_a_measurement_is_appended_and_nothing_before_it_is_written_again(tmp_path):
+    """The file of 100,000 measurements would otherwise be written 100,000 times."""
+    runner = Runner.from_cfg(config(tmp_path, None, epochs=2))
+    path, seen = tmp_path / 'gradient_norms.jsonl', []
+
+    class Look(Hook):
+        priority = 'LOWEST'
+
+        def after_train_iter(self, *_, **__):
+            seen.append((path.stat().st_ino, path.stat().st_size, path.read_bytes()))
+
+    runner.register_hook(Look())
+    runner.train()
+    assert len({inode for inode, _, _ in seen}) == 1  # never replaced
+    for (_, size, content), (_, _, after) in pairwise(seen):
+        assert after[:size] == content and after.count(b'\n') == content.count(b'\n') + 1
 
 
 def test_infinity_is_written_as_null(tmp_path, monkeypatch):

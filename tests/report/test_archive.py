@@ -1,7 +1,6 @@
 """A study as one file: the same report comes out of it, and damaged files are refused."""
 
 import gzip
-import json
 import re
 import shutil
 
@@ -12,6 +11,7 @@ from w2s_mm.report import as_json, gather, read_archive, save_study
 from w2s_mm.report.page import build_page
 from w2s_mm.report.render import as_markdown
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.run_files import read_run_file
 
 EARLY, RISING = [0.1, 0.22, 0.3], [0.05, 0.1, 0.22]
 
@@ -67,7 +67,7 @@ def test_the_files_of_a_run_are_kept_unchanged(study, tmp_path):
         [f'{n}/seed{s}' for n in ('base', 'other', 'student') for s in (0, 1)] + ['teachers/weak']
     )
     for file in (tmp_path / 'student/seed1').iterdir():
-        assert kept['student/seed1'][file.name] == json.loads(file.read_text())
+        assert kept['student/seed1'][file.name] == read_run_file(file)
 
 
 def test_groups_are_added_and_chosen_by_name(study, write_run, tmp_path):

@@ -44,6 +44,24 @@ def test_a_file_of_format_1_has_no_weights(write_run):
     assert (run.reference, run.closed_at, run.weights) == (0.2, 40, None)
 
 
+def test_gradient_norms_are_read_in_both_formats(write_run):
+    entry = {'iter': 1, 'grad_norm_base': 1.0, 'grad_norm_distill': 0.5, 'grad_cosine': 0.3}
+    path = write_run('ours', [0.1], gradients=[entry, {**entry, 'iter': 11}])
+    assert [each['iter'] for each in load_run(path).gradients] == [1, 11]
+    (path / 'gradient_norms.jsonl').unlink()
+    old = {'format': 1, 'interval': 10, 'seconds': 1.5, 'history': [entry]}
+    (path / 'gradient_norms.json').write_text(json.dumps(old))
+    assert load_run(path).gradients == (entry,)
+
+
+@pytest.mark.parametrize('content', ['', '{"format": 9}\n', '[]\n', '{"format": 2}\n{"it\n'])
+def test_broken_gradient_norms_are_named(write_run, content):
+    path = write_run('ours', [0.1])
+    (path / 'gradient_norms.jsonl').write_text(content)
+    with pytest.raises(W2SError, match=r'gradient_norms\.jsonl'):
+        load_run(path)
+
+
 def test_a_run_that_was_not_yet_validated_is_read(write_run):
     run = load_run(write_run('ours', [], finished=False))
     assert run.values == [] and run.time_of(40, 'epoch') == 40

@@ -1,6 +1,13 @@
 import builtins
 import copy
 import pickle
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -204,6 +211,108 @@ def test_two_addresses_with_one_file_name_are_two_files(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
     for address in ('https://example.org/a/epoch_12.pth', 'https://example.org/b/epoch_12.pth'):
         assert list(load_checkpoint(address)['state_dict']) == [address]
+
+
+def test_what_is_beside_the_weights_is_read_without_them(tmp_path, monkeypatch):
+    """A resumed run is checked on every rank, and its checkpoint may have gigabytes of weights."""
+    weights = {'w': torch.ones(1 << 18), 'v': torch.ones(1 << 18)}
+    path = save(tmp_path / 'c.pth', {'state_dict': weights, 'meta': {'seed': 3}})
+    read = []
+    record = torch._C.PyTorchFileReader.get_storage_from_record
+    monkeypatch.setattr(
+        torch._C.PyTorchFileReader,
+        'get_storage_from_record',
+        lambda self, name, *rest: read.append(name) or record(self, name, *rest),
+    )
+    load_checkpoint(path)
+    assert len(read) == 2  # that is how weights are read
+    read.clear()
+    assert load_checkpoint(path, mmap=True)['meta'] == {'seed': 3}
+    assert not read
+
+
+@pytest.mark.parametrize('weights_only', [True, False])
+def test_only_new_files_can_be_mapped_and_old_ones_are_read(tmp_path, weights_only):
+    path = save(tmp_path / 'c.pth', STATE, _use_new_zipfile_serialization=False)
+    assert same(load_checkpoint(path, weights_only=weights_only, mmap=True)['state_dict'])
+
+
+FETCH = """
+import sys, torch
+from w2s_mm.utils.checkpoint import load_checkpoint
+torch.hub.set_dir(sys.argv[1])
+print('ready', flush=True)
+print(sorted(load_checkpoint(sys.argv[2])['state_dict']))
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_need_one_file_at_once_download_it_once(tmp_path):
+    """All ranks of a run, and all runs of a comparison, start together."""
+    content = Path(save(tmp_path / 'c.pth', STATE)).read_bytes()
+    begun, rest = threading.Event(), threading.Event()
+    requests = []
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(self.path)
+            self.send_response(200)
+            self.send_header('Content-Length', str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[:100])
+            begun.set()
+            rest.wait(60)
+            self.wfile.write(content[100:])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    hub = tmp_path / 'hub'
+    command = [sys.executable, '-c', FETCH, str(hub)]
+    command.append(f'http://127.0.0.1:{server.server_port}/a/c.pth')
+
+    def start():
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    processes = [start()]
+    try:
+        assert begun.wait(60)
+        assert not list(hub.rglob('*-c.pth'))  # no part of a file under its name
+        processes.append(start())
+        for process in processes:
+            assert process.stdout.readline() == 'ready\n'
+        time.sleep(0.5)  # for their requests, if they make any; a late one weakens the test only
+        rest.set()
+        for process in processes:
+            out, errors = process.communicate(timeout=60)
+            assert out == "['steps', 'weight']\n", errors
+    finally:
+        rest.set()
+        server.shutdown()
+        for process in processes:
+            process.kill()
+    assert requests == ['/a/c.pth']
+    assert [path.suffix for path in hub.rglob('*.*')].count('.pth') == 1
+
+
+def test_a_copy_that_fails_leaves_nothing_under_the_name(tmp_path, monkeypatch):
+    @contextmanager
+    def local(address):
+        yield save(tmp_path / 'remote.pth', STATE)
+
+    def half(source, target):
+        Path(target).write_bytes(Path(source).read_bytes()[:50])
+        raise OSError('the disk is full')
+
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    monkeypatch.setattr('w2s_mm.utils.checkpoint.get_local_path', local)
+    with monkeypatch.context() as failing:
+        failing.setattr('shutil.copyfile', half)
+        with pytest.raises(W2SError, match='the disk is full'):
+            load_checkpoint('s3://bucket/c.pth')
+    assert same(load_checkpoint('s3://bucket/c.pth')['state_dict'])
 
 
 @pytest.mark.parametrize(

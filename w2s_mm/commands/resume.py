@@ -141,7 +141,7 @@ def _saved_before(last: str | None, cfg: Config) -> list[str]:
 def _read(path: str) -> dict[str, Any]:
     # The user's own checkpoint, which MMEngine itself unpickles afterwards.
     checkpoint = load_checkpoint(
-        path, weights_only=False, absent='Give --resume an existing checkpoint.'
+        path, weights_only=False, absent='Give --resume an existing checkpoint.', mmap=True
     )
     for key in ('meta', 'optimizer'):
         if key not in checkpoint:

@@ -75,8 +75,10 @@ class Renormalize:
         same_values = torch.equal(mean_s, mean_t) and torch.equal(std_s, std_t)
         self.same_pixels = not self.swap and same_values
         self.identity = self.same_pixels and ours.pad_value == theirs.pad_value
-        self._scale = (std_s / std_t).float().view(1, -1, 1, 1)
-        self._shift = ((mean_s - mean_t) / std_t).float().view(1, -1, 1, 1)
+        scale, shift = std_s / std_t, (mean_s - mean_t) / std_t
+        self._constants = shift.float().view(1, -1, 1, 1), scale.float().view(1, -1, 1, 1)
+        # Copies on the device and in the dtype of the last batch.
+        self._shift, self._scale = self._constants
 
     def __call__(self, inputs: Tensor, data_samples: Sequence[Any] | None) -> Tensor:
         """Renormalise a batch.
@@ -93,7 +95,9 @@ class Renormalize:
             return inputs
         images = inputs.flip(1) if self.swap else inputs
         if not self.same_pixels:
-            images = torch.addcmul(self._shift.to(images), images, self._scale.to(images))
+            if (self._scale.device, self._scale.dtype) != (images.device, images.dtype):
+                self._shift, self._scale = (constant.to(images) for constant in self._constants)
+            images = torch.addcmul(self._shift, images, self._scale)
         elif images is inputs:
             images = inputs.clone()
         for image, sample in zip(images, data_samples or (), strict=False):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from pathlib import Path
@@ -16,9 +15,9 @@ from torch import Tensor
 
 from w2s_mm.core.student import DISTILL_PREFIX
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.files import write_json
+from w2s_mm.utils.files import append_json_line, write_json_lines
 from w2s_mm.utils.mm import is_resuming, unwrapped
-from w2s_mm.utils.run_files import FORMATS, GRADIENT_NORMS
+from w2s_mm.utils.run_files import FORMATS, GRADIENT_NORMS, OLD_GRADIENT_NORMS, read_run_file
 
 
 @HOOKS.register_module()
@@ -28,13 +27,13 @@ class GradientNormHook(Hook):
     Every ``interval`` iterations it measures the gradient norm of ``L_base``, that of
     ``gamma * lambda(u) * L_distill``, and the cosine between the two gradients (0 without
     distillation). They are logged as ``grad_norm_base``, ``grad_norm_distill`` and ``grad_cosine``,
-    and saved in ``gradient_norms.json``.
+    and appended to ``gradient_norms.jsonl``.
 
     The results of the run are bitwise unchanged: both gradients are computed on the graph of the
     iteration's own forward pass, before its own backward pass. Each measured iteration costs two
     more backward passes (one after distillation has ended) and the memory of two gradients. The
-    file has the total seconds this took. They also count in the run's measured times, so measure
-    speed in a run without this hook.
+    file has the seconds each took. They also count in the run's measured times, so measure speed in
+    a run without this hook.
 
     With several processes the gradients are averaged over them, as for the optimizer. With gradient
     accumulation they are those of one batch. Reentrant activation checkpointing (``with_cp`` in
@@ -56,18 +55,18 @@ class GradientNormHook(Hook):
                 f'To switch it off, remove the hook.'
             )
         self.interval = interval
-        self.history: list[dict[str, float]] = []
-        self.seconds = 0.0
         self._handle: Any = None
-        self._measured: dict[str, float] | None = None
+        self._measured: tuple[dict[str, float], float] | None = None  # with its seconds
 
     def before_train(self, runner: Any) -> None:
-        """Load the history of a resumed run."""
-        path = Path(runner.work_dir) / GRADIENT_NORMS
-        if is_resuming(runner) and path.is_file():
-            saved = json.loads(path.read_text())
-            self.history = [entry for entry in saved['history'] if entry['iter'] <= runner.iter]
-            self.seconds = saved['seconds']
+        """Start the file; on resume, keep what was measured up to the checkpoint."""
+        if not is_main_process():
+            return
+        paths = [Path(runner.work_dir) / name for name in (GRADIENT_NORMS, OLD_GRADIENT_NORMS)]
+        there = [path for path in paths if is_resuming(runner) and path.is_file()]
+        history = read_run_file(there[0])['history'] if there else []
+        header = {'format': FORMATS[GRADIENT_NORMS], 'interval': self.interval}
+        write_json_lines(paths[0], [header, *(x for x in history if x['iter'] <= runner.iter)])
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """In a measured iteration, register a forward hook that receives the losses."""
@@ -80,8 +79,8 @@ class GradientNormHook(Hook):
         def measure(_: Any, __: Any, losses: Any) -> None:
             if isinstance(losses, dict):
                 start = time.perf_counter()
-                self._measured = gradient_norms(model, losses, scale)
-                self.seconds += time.perf_counter() - start
+                measured = gradient_norms(model, losses, scale)
+                self._measured = measured, time.perf_counter() - start
 
         self._measured = None
         self._handle = model.register_forward_hook(measure)
@@ -100,20 +99,15 @@ class GradientNormHook(Hook):
                 f'{type(runner.model).__name__} returns no dict of losses during training. Remove '
                 f'the hook.'
             )
-        for name, value in self._measured.items():
+        measured, seconds = self._measured
+        for name, value in measured.items():
             runner.message_hub.update_scalar(f'train/{name}', value)
-        # JSON has no infinity, which occurs with float16.
-        finite = {k: v if math.isfinite(v) else None for k, v in self._measured.items()}
-        self.history.append({'iter': runner.iter + 1, **finite})  # type: ignore[dict-item]
         if is_main_process():
-            write_json(
+            # JSON has no infinity, which occurs with float16.
+            finite = {k: v if math.isfinite(v) else None for k, v in measured.items()}
+            append_json_line(
                 Path(runner.work_dir) / GRADIENT_NORMS,
-                {
-                    'format': FORMATS[GRADIENT_NORMS],
-                    'interval': self.interval,
-                    'seconds': self.seconds,
-                    'history': self.history,
-                },
+                {'iter': runner.iter + 1, **finite, 'seconds': round(seconds, 6)},
             )
 
 

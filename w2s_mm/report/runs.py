@@ -13,6 +13,7 @@ from w2s_mm.core.metric import Rule
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.run_files import (
     GRADIENT_NORMS,
+    OLD_GRADIENT_NORMS,
     RECORD,
     TIME_TO_TARGET,
     WEAK_TO_STRONG,
@@ -23,7 +24,8 @@ from w2s_mm.utils.run_files import (
 Clock = Literal['iter', 'epoch', 'train_seconds', 'wall_seconds']
 
 POINT = ('iter', 'epoch', 'train_seconds', 'wall_seconds', 'value')
-FILES = (TIME_TO_TARGET, WEAK_TO_STRONG, RECORD, GRADIENT_NORMS)  # that a report reads
+# What a report reads.
+FILES = (TIME_TO_TARGET, WEAK_TO_STRONG, RECORD, GRADIENT_NORMS, OLD_GRADIENT_NORMS)
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,8 @@ def run_of(path: Path, files: Mapping[str, Any]) -> Run:
                     [(iteration, weight) for iteration, weight in each['points']]
                     for each in distilled['weights']
                 ]
-        if GRADIENT_NORMS in files:
-            run['gradients'] = tuple(files[GRADIENT_NORMS]['history'])
+        if gradients := files.get(GRADIENT_NORMS, files.get(OLD_GRADIENT_NORMS)):
+            run['gradients'] = tuple(gradients['history'])
     except (KeyError, TypeError, ValueError) as error:
         raise W2SError(
             f'The files of {path} lack what a run of this version writes: {error!r}. '

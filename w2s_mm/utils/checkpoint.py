@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import re
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import torch
+from filelock import FileLock  # torch requires it
 from mmengine.fileio import get_local_path
 from mmengine.runner.checkpoint import get_external_models, get_torchvision_models
 from safetensors import SafetensorError
@@ -70,17 +73,30 @@ def _local_file(source: str) -> Path:
         if target.is_file():
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
-        if address.startswith(('http://', 'https://')):
-            torch.hub.download_url_to_file(address, str(target))
-        else:
-            with get_local_path(address) as path:  # MMEngine's file backend for this scheme
-                shutil.copyfile(path, target)
+        # Other ranks, and other runs, may need the same file now: one downloads, the others wait.
+        with FileLock(target.with_name(f'.{target.name}.lock')):
+            if not target.is_file():
+                _download(address, target)
     except (OSError, KeyError, ValueError, ImportError) as error:
         raise W2SError(
             f'Checkpoint {source} could not be downloaded ({type(error).__name__}: {error}). '
             f'Download it manually and give the path of the file.'
         ) from error
     return target
+
+
+def _download(address: str, target: Path) -> None:
+    """Download to a temporary file and rename it, so that no part of it has the final name."""
+    temporary = target.with_name(f'.{target.name}.{os.getpid()}')
+    try:
+        if address.startswith(('http://', 'https://')):
+            torch.hub.download_url_to_file(address, str(temporary))
+        else:
+            with get_local_path(address) as path:  # MMEngine's file backend for this scheme
+                shutil.copyfile(path, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _zoo_address(source: str) -> str:
@@ -101,6 +117,7 @@ def load_checkpoint(
     weights_only: bool = True,
     absent: str = 'Give the path of an existing file.',
     trusted: str = RESAVE,
+    mmap: bool = False,
 ) -> dict[str, Any]:
     """Load a checkpoint file to the CPU.
 
@@ -111,6 +128,7 @@ def load_checkpoint(
             old file from a trusted source: unpickling it can run arbitrary code.
         absent: Advice if there is no such file, for the message.
         trusted: Advice if the file is rejected and its source is trusted, for the message.
+        mmap: Read a tensor only when it is used, for a caller that needs the rest of the file.
 
     Returns:
         The checkpoint as saved; for a bare state dict, ``{'state_dict': ...}``.
@@ -121,14 +139,15 @@ def load_checkpoint(
     path = _local_file(source)
     if not path.is_file():
         raise W2SError(f'Checkpoint not found: {source} (looked for {path.absolute()}). {absent}')
+    mmap = mmap and zipfile.is_zipfile(path)  # not the format before torch 1.6
     try:
         if path.suffix == '.safetensors':
             checkpoint: Any = load_file(path)
         elif weights_only:
             with torch.serialization.safe_globals(_allowed_globals()):
-                checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+                checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=mmap)
         else:
-            checkpoint = torch.load(path, map_location='cpu', weights_only=False)
+            checkpoint = torch.load(path, map_location='cpu', weights_only=False, mmap=mmap)
     except pickle.UnpicklingError as error:
         refused = _REFUSED.search(str(error))
         if refused is None:

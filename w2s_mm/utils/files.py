@@ -1,9 +1,10 @@
-"""Atomic file writes, and reading what may be incomplete."""
+"""Atomic file writes, and files that are read while they are written."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,31 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text())
     except (FileNotFoundError, ValueError):
         return None
+
+
+def write_json_lines(path: str | Path, lines: Iterable[Any]) -> None:
+    """Write one JSON document a line to ``path``, atomically."""
+    write_bytes(path, ''.join(map(_line, lines)).encode())
+
+
+def append_json_line(path: str | Path, content: Any) -> None:
+    """Append one line to a file of :func:`write_json_lines`."""
+    with Path(path).open('a') as file:
+        file.write(_line(content))
+
+
+def read_json_lines(path: str | Path) -> list[Any]:
+    """Read a file of :func:`write_json_lines`, without a last line that is cut short.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: A line is not JSON.
+    """
+    return [json.loads(line) for line in Path(path).read_text().split('\n')[:-1]]
+
+
+def _line(content: Any) -> str:
+    return json.dumps(content, separators=(',', ':')) + '\n'
 
 
 def is_missing(source: str) -> bool:

@@ -7,29 +7,41 @@ from pathlib import Path
 from typing import Any
 
 from .errors import W2SError
+from .files import read_json_lines
 
 TIME_TO_TARGET = 'time_to_target.json'  # TimeToTargetHook
 WEAK_TO_STRONG = 'weak_to_strong.json'  # WeakToStrongHook
 RECORD = 'run.json'  # RunRecordHook
-GRADIENT_NORMS = 'gradient_norms.json'  # GradientNormHook
+GRADIENT_NORMS = 'gradient_norms.jsonl'  # GradientNormHook: its settings, then a line each time
+OLD_GRADIENT_NORMS = 'gradient_norms.json'  # before version 0.2
 TEACHER_REFERENCE = 'teacher_reference.json'  # cache of the measured reference
 LAST_CHECKPOINT = 'last_checkpoint'  # MMEngine's CheckpointHook
 
 # Formats that are written and read. Since format 2, WEAK_TO_STRONG has the weights used, and RECORD
 # the resolved config.
-FORMATS = {TIME_TO_TARGET: 1, WEAK_TO_STRONG: 2, RECORD: 2, GRADIENT_NORMS: 1}
+FORMATS = {
+    TIME_TO_TARGET: 1,
+    WEAK_TO_STRONG: 2,
+    RECORD: 2,
+    GRADIENT_NORMS: 2,
+    OLD_GRADIENT_NORMS: 1,
+}
 _READ = {WEAK_TO_STRONG: (1, 2), RECORD: (1, 2)}
 
 
 def read_run_file(path: str | Path) -> dict[str, Any]:
-    """Read one of the files above.
+    """Read one of the files above; of JSON lines, all but the first are its ``history``.
 
     Raises:
         W2SError: It cannot be read, or has an unsupported format.
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text())
+        if path.suffix == '.jsonl':
+            first, *lines = read_json_lines(path) or [None]
+            content = {**first, 'history': lines} if isinstance(first, dict) else first
+        else:
+            content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise W2SError(
             f'{path} cannot be read as JSON ({error}). If it was cut short, run w2s train with '
