@@ -175,3 +175,14 @@ def test_a_student_without_the_hook_is_refused(tmp_path):
     config.model.gamma = 0.0
     check_distills(Runner.from_cfg(config))
     check_distills(Runner.from_cfg(make_config(tmp_path / 'plain', None)))
+
+
+def test_a_student_in_shards_is_refused_before_anything_is_built(config):
+    config.write_text(
+        config.read_text()
+        + "default_hooks = dict(w2s=dict(type='WeakToStrongHook', metric='m', schedule={}))\n"
+        + "strategy = dict(type='FSDPStrategy')\n"
+    )
+    with pytest.raises(W2SError, match='FSDPStrategy'):
+        configure([str(config)])
+    configure([str(config), '--cfg-options', 'model.gamma=0'])

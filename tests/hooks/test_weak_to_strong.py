@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import MMFullyShardedDataParallel
+from mmengine.runner import FlexibleRunner, Runner
 
 from tests.hooks.toy import ToyNet, make_config, make_teacher, run, same, weights
+from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.hooks import ExactResumeHook
 from w2s_mm.utils.errors import W2SError
 
@@ -52,8 +55,6 @@ class Spy(Hook):
 
 
 def run_spied(config):
-    from mmengine.runner import Runner
-
     runner = Runner.from_cfg(config)
     spy = Spy()
     runner.register_hook(spy)
@@ -194,8 +195,6 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path, teacher, by_epoch, s
             if runner.iter == 4 * stop_after:
                 raise Killed
 
-    from mmengine.runner import Runner
-
     config = make_config(tmp_path / 'cut', teacher, **settings)
     runner = Runner.from_cfg(config)
     runner.register_hook(Killer(), priority='HIGHEST')
@@ -323,8 +322,6 @@ def test_bf16_amp_trains_with_finite_full_precision_terms(tmp_path, teacher):
 
 
 def refused(config, match):
-    from mmengine.runner import Runner
-
     runner = Runner.from_cfg(config)
     with pytest.raises(W2SError, match=match):
         runner.train()
@@ -421,3 +418,49 @@ def test_exact_resume_hook_says_nothing_without_a_resume(tmp_path):
     hook = ExactResumeHook()
     hook.before_train_epoch(None)  # no checkpoint was loaded: nothing to do
     hook.after_train(None)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'named'),
+    [
+        (dict(strategy=dict(type='FSDPStrategy')), 'FSDPStrategy'),
+        (dict(strategy=dict(type='DeepSpeedStrategy', zero_optimization={})), 'DeepSpeedStrategy'),
+        (dict(strategy=dict(type='mmengine.ColossalAIStrategy')), 'ColossalAIStrategy'),
+        (
+            dict(model_wrapper_cfg=dict(type='MMFullyShardedDataParallel')),
+            'MMFullyShardedDataParallel',
+        ),
+        (
+            dict(model_wrapper_cfg=dict(type=MMFullyShardedDataParallel)),
+            'MMFullyShardedDataParallel',
+        ),
+    ],
+)
+def test_sharded_models_are_refused_before_the_teacher_is_built(
+    tmp_path, teacher, settings, named, monkeypatch
+):
+    runner = Runner.from_cfg(make_config(tmp_path / 'run', teacher))
+    runner.cfg.merge_from_dict(settings)
+    monkeypatch.setattr(FrozenTeacher, 'load', lambda self: pytest.fail('the teacher was built'))
+    with pytest.raises(W2SError, match=rf'{named}.*MMDistributedDataParallel.*model\.gamma=0'):
+        runner.train()
+
+
+def test_the_flexible_runner_on_one_device_trains_and_resumes_bit_by_bit(tmp_path, teacher):
+    def config(name, **settings):
+        made = make_config(tmp_path / name, teacher, **settings)
+        made.strategy = dict(type='SingleDeviceStrategy')
+        made.env_cfg = dict(dist_cfg=dict(backend='gloo'))
+        return made
+
+    expected = run(make_config(tmp_path / 'plain', teacher))
+    runner = FlexibleRunner.from_cfg(config('flexible'))
+    runner.train()
+    assert same(weights(runner), weights(expected))
+    whole = story(tmp_path / 'flexible')
+    assert whole == story(tmp_path / 'plain')
+    (tmp_path / 'flexible' / 'last_checkpoint').write_text(str(tmp_path / 'flexible/epoch_2.pth'))
+    resumed = FlexibleRunner.from_cfg(config('flexible', resume=True))
+    resumed.train()
+    assert story(tmp_path / 'flexible') == whole
+    assert same(weights(resumed), weights(expected))

@@ -18,7 +18,9 @@ def configure(argv: Sequence[str] | None = None) -> Any:
     """
     from mmengine.device import get_device
 
-    from .preflight import check_data
+    from w2s_mm.hooks.weak_to_strong import check_parallel
+
+    from .preflight import check_data, hook_config
     from .resume import check_resume
 
     parser = config_parser('train', 'Train a model.')
@@ -51,6 +53,8 @@ def configure(argv: Sequence[str] | None = None) -> Any:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+    if hook_config(cfg, 'WeakToStrongHook') and cfg.model.get('gamma', 1) != 0:
+        check_parallel(cfg)
     check_data(cfg, ('train', 'val'))
     if cfg.get('resume'):
         seed = check_resume(cfg)

@@ -17,11 +17,20 @@ from w2s_mm.core.schedule import Schedule, TemperatureRamp, Unit
 from w2s_mm.core.student import DISTILL_PREFIX, WeakToStrong
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
-from w2s_mm.utils.mm import is_resuming, iters_per_epoch, plain_types, unwrapped
+from w2s_mm.utils.mm import is_resuming, iters_per_epoch, plain_types, type_name, unwrapped
 from w2s_mm.utils.polyline import Polyline
 from w2s_mm.utils.run_files import FORMATS, WEAK_TO_STRONG
 
 from .exact_resume import ExactResumeHook
+
+# Strategies and model wrappers of MMEngine that split a model over processes.
+SHARDED = (
+    'FSDPStrategy',
+    'DeepSpeedStrategy',
+    'ColossalAIStrategy',
+    'MMFullyShardedDataParallel',
+    'MMDeepSpeedEngineWrapper',
+)
 
 
 @HOOKS.register_module()
@@ -167,6 +176,7 @@ class WeakToStrongHook(Hook):
         return max(ends, default=0.0)
 
     def _check_run(self, runner: Any) -> None:
+        check_parallel(runner.cfg)
         if runner.val_loop is None:
             raise W2SError(
                 'The run has no validation, which the stop rule needs. Set val_cfg, val_dataloader '
@@ -358,6 +368,26 @@ class WeakToStrongHook(Hook):
                 ],
             },
         )
+
+
+def check_parallel(cfg: Any) -> None:
+    """Check that a run does not split the model over processes.
+
+    Args:
+        cfg: The config of a distilled run.
+
+    Raises:
+        W2SError: It does.
+    """
+    for key in ('strategy', 'model_wrapper_cfg'):
+        name = type_name((cfg.get(key) or {}).get('type'))
+        if name in SHARDED:
+            raise W2SError(
+                f'{key}.type is {name}, which splits the weights of the model over processes. '
+                f'Distillation needs whole modules: use one process, or several with '
+                f'MMDistributedDataParallel (remove {key}, and launch with tools/dist_train.sh). '
+                f'For a baseline, set model.gamma=0.'
+            )
 
 
 def _end(runner: Any) -> None:
