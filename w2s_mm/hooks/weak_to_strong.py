@@ -385,8 +385,8 @@ def check_parallel(cfg: Any) -> None:
             raise W2SError(
                 f'{key}.type is {name}, which splits the weights of the model over processes. '
                 f'Distillation needs whole modules: use one process, or several with '
-                f'MMDistributedDataParallel (remove {key}, and start it with torchrun and --launcher '
-                f'pytorch). For a baseline, set model.gamma=0.'
+                f'MMDistributedDataParallel (remove {key}; torchrun and --launcher pytorch). For a '
+                f'baseline, set model.gamma=0.'
             )
 
 
