@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from tests.hooks.toy import ToyNet, make_config, make_teacher
 from w2s_mm.hooks import RunRecordHook
 from w2s_mm.hooks.run_record import hash_weights
+from w2s_mm.utils.checkpoint import load_checkpoint
 from w2s_mm.utils.hashing import hash_tensors
 
 
@@ -94,6 +95,13 @@ def test_a_run_killed_between_its_first_batches_goes_on_collecting(tmp_path):
     (tmp_path / 'run.json').unlink()
     again = config(resume=True, load_from=str(tmp_path / 'iter_2.pth'))
     assert record(again) == first
+
+
+def test_a_checkpoint_with_a_record_is_loaded_as_weights_only(tmp_path):
+    """As that of a teacher is."""
+    record(make_config(tmp_path, None, epochs=1))
+    kept = load_checkpoint(str(tmp_path / 'epoch_1.pth'))['run_record']
+    assert kept == json.loads((tmp_path / 'run.json').read_text())
 
 
 def test_versions_and_hardware_are_told(tmp_path):

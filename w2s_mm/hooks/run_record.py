@@ -113,7 +113,7 @@ def versions() -> dict[str, str | None]:
         'w2s_mm': w2s_mm.__version__,
         'commit': _commit(),
         'python': platform.python_version(),
-        'torch': torch.__version__,
+        'torch': str(torch.__version__),  # of another class, which weights_only refuses
         'cuda': torch.version.cuda if torch.cuda.is_available() else None,
         'mmengine': mmengine.__version__,
     }
