@@ -145,7 +145,9 @@ def test_classes_come_from_the_checkpoint(teacher):
     assert teacher.classes == ('a', 'b')
 
 
-@pytest.mark.parametrize('meta', [{}, None, {'dataset_meta': None}])
+@pytest.mark.parametrize(
+    'meta', [{}, None, {'dataset_meta': None}, {'dataset_meta': {'classes': 5}}, [1], 'text']
+)
 def test_checkpoint_without_classes(teacher, meta):
     content = torch.load(teacher.checkpoint)
     torch.save({**content, 'meta': meta}, teacher.checkpoint)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -385,3 +386,114 @@ def test_every_disagreement_is_named_and_nothing_is_loaded():
 def test_long_lists_are_cut():
     assert named(list('abc')) == 'a, b, c'
     assert named([str(i) for i in range(10)]) == '0, 1, 2, 3, 4, 5, 6, 7 and 2 more'
+
+
+def rezipped(path, method=zipfile.ZIP_DEFLATED, **replaced):
+    """Write the members of a checkpoint again, some of them replaced."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, 'w', method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, replaced.get(Path(name).stem, content))
+
+
+def test_zip_bomb_is_refused_unread(tmp_path, monkeypatch):
+    path = save(tmp_path / 'c.pth', STATE)
+    rezipped(path, data=bytes(10_000_000))
+    monkeypatch.setattr(torch, 'load', None)
+    with pytest.raises(W2SError, match=r'c\.pth.*compressed'):
+        load_checkpoint(path)
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path):
+    path = save(tmp_path / 'c.pth', {**STATE, 'more': torch.zeros(2000)})
+    with zipfile.ZipFile(path, 'a') as archive:
+        largest = max(archive.infolist(), key=lambda member: member.file_size)
+        for number in range(20):
+            again = copy.copy(largest)
+            again.filename = f'c/data/{10 + number}'
+            archive.filelist.append(again)
+        archive._didModify = True
+    with pytest.raises(W2SError, match='would need'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_bytearray_which_fills_any_memory_is_refused(tmp_path, zipped):
+    class Fills:
+        def __reduce__(self):
+            return bytearray, (1 << 40,)
+
+    content = {'state_dict': STATE, 'meta': Fills()}
+    path = save(tmp_path / 'c.pth', content, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(W2SError, match='bytearray'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    'error', [AssertionError('x'), TypeError('x'), MemoryError(), SystemError('x')], ids=repr
+)
+def test_any_error_of_the_reader_is_damage(tmp_path, monkeypatch, error):
+    """All four were seen with single bits flipped."""
+
+    def load(*args, **kwargs):
+        raise error
+
+    path = save(tmp_path / 'c.pth', STATE)
+    monkeypatch.setattr(torch, 'load', load)
+    with pytest.raises(W2SError, match=r'c\.pth cannot be read'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('key', [1, None, b'weight', ('weight',)], ids=repr)
+def test_keys_that_are_no_text(tmp_path, key):
+    with pytest.raises(W2SError, match='no state dict of tensors'):
+        load_checkpoint(save(tmp_path / 'c.pth', {key: torch.ones(1)}))
+
+
+@pytest.mark.parametrize(
+    'weight',
+    [
+        torch.ones(2, 3, dtype=torch.int8),
+        torch.ones(2, 3, dtype=torch.complex64),
+        torch.ones(2, 3, dtype=torch.bool),
+        torch.ones(2, 3).to_sparse(),
+        torch.ones(2, 3, device='meta'),
+        torch.quantize_per_tensor(torch.ones(2, 3), 0.1, 0, torch.qint8),
+        torch.nested.nested_tensor([torch.ones(3)] * 2),
+    ],
+    ids=['int8', 'complex', 'bool', 'sparse', 'meta', 'quantised', 'nested'],
+)
+def test_weights_of_another_type_are_refused(weight):
+    model = nn.Linear(3, 2, bias=False)
+    with pytest.raises(W2SError, match='1 of a different type: weight: file'):
+        load_weights(model, {'weight': weight}, 'c.pth')
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float16, torch.bfloat16])
+def test_weights_of_another_precision_are_converted(dtype):
+    model = nn.Linear(3, 2, bias=False)
+    load_weights(model, {'weight': torch.full((2, 3), 0.5, dtype=dtype)}, 'c.pth')
+    assert torch.equal(model.weight, torch.full((2, 3), 0.5))
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 1e300])
+@pytest.mark.parametrize('name', ['0.weight', '1.bias', '1.running_var'])
+def test_weights_that_are_not_finite_are_refused(name, value):
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    state = {key: each.double() for key, each in model.state_dict().items()}
+    state[name].view(-1)[0] = value
+    with pytest.raises(W2SError, match=rf'c\.pth has NaN or infinity in 1 of 7 weights: {name}'):
+        load_weights(model, state, 'c.pth')
+
+
+def test_infinity_in_other_buffers_is_no_damage():
+    model = nn.Linear(1, 1, bias=False)
+    model.register_buffer('mask', torch.tensor([0.0, -float('inf')]))
+    load_weights(model, dict(model.state_dict()), 'c.pth')
+
+
+def test_names_from_a_file_are_short_and_printable():
+    told = named(['a' * 1_000_000, 'b\x1b[2J\n'])
+    assert len(told) < 300
+    assert told.isprintable()

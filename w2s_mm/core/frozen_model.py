@@ -105,9 +105,7 @@ class FrozenModel:
         self.fingerprint = hash_state(model.state_dict(), digest, dtypes=True)
         with preserved_rng():
             self._model = for_inference(model.eval()).eval().requires_grad_(False)
-        meta = checkpoint.get('meta') or {}
-        classes = (meta.get('dataset_meta') or {}).get('classes')
-        self.classes = tuple(classes) if classes else None
+        self.classes = _classes_of(checkpoint)
 
     def to(self, device: torch.device) -> None:
         """Move to a device."""
@@ -133,6 +131,15 @@ class FrozenModel:
                 f'config that the {self.role} was trained with.'
             )
         return read
+
+
+def _classes_of(checkpoint: dict[str, Any]) -> tuple[str, ...] | None:
+    """Classes that a checkpoint of MMEngine names, None if there are none."""
+    found: Any = checkpoint
+    for key in ('meta', 'dataset_meta', 'classes'):
+        found = found.get(key) if isinstance(found, dict) else None
+    named = isinstance(found, (list, tuple)) and all(isinstance(name, str) for name in found)
+    return tuple(found) if named and found else None
 
 
 def for_inference(model: nn.Module) -> nn.Module:

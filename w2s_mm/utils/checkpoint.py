@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pickle
 import re
 import shutil
 import zipfile
+from mmap import ACCESS_READ
+from mmap import mmap as mapped
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,14 +20,15 @@ import torch
 from filelock import FileLock  # torch requires it
 from mmengine.fileio import get_local_path
 from mmengine.runner.checkpoint import get_external_models, get_torchvision_models
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from .errors import W2SError
 
 RESAVE = 'load it with torch.load(..., weights_only=False) and save its state dict alone'
 BATCH_COUNTER = '.num_batches_tracked'
+RUNNING_STATISTICS = ('.running_mean', '.running_var')
 _MAX_NAMED = 8
+_MAX_LENGTH = 100  # characters of a name in a message
 _MODEL_ZOOS = ('torchvision://', 'open-mmlab://', 'openmmlab://')
 # The part of torch's message that names what it refuses; its advice to allow it is left out.
 _REFUSED = re.compile(
@@ -139,11 +143,13 @@ def load_checkpoint(
     path = _local_file(source)
     if not path.is_file():
         raise W2SError(f'Checkpoint not found: {source} (looked for {path.absolute()}). {absent}')
+    _check_size(path)
     mmap = mmap and zipfile.is_zipfile(path)  # not the format before torch 1.6
     try:
         if path.suffix == '.safetensors':
             checkpoint: Any = load_file(path)
         elif weights_only:
+            _refuse_bytearrays(path)
             with torch.serialization.safe_globals(_allowed_globals()):
                 checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=mmap)
         else:
@@ -156,14 +162,7 @@ def load_checkpoint(
             f'Checkpoint {path} contains more than weights; loading it could run arbitrary code '
             f'({refused[0]}). If you trust its source, {trusted}.'
         ) from error
-    except (
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        LookupError,
-        SafetensorError,
-    ) as error:
+    except Exception as error:  # a damaged file can raise anything, even SystemError
         raise _damaged(path, error) from error
     if not isinstance(checkpoint, dict):
         raise W2SError(
@@ -176,6 +175,7 @@ def load_checkpoint(
     if (
         not isinstance(state, dict)
         or not state
+        or not all(isinstance(key, str) for key in state)
         or not all(isinstance(value, torch.Tensor) for value in state.values())
     ):
         raise W2SError(
@@ -214,16 +214,23 @@ def load_weights(
         state = {**state, **counters}
     missing = [key for key in own if key not in state]
     unexpected = [key for key in state if key not in own]
+    shared = [key for key in own if key in state]
+    mistyped = [
+        f'{key}: file {_type_of(state[key])}, model {_type_of(own[key])}'
+        for key in shared
+        if not _converts(state[key], own[key])
+    ]
     misshaped = [
         f'{key}: file {tuple(state[key].shape)}, model {tuple(own[key].shape)}'
-        for key in own
-        if key in state and state[key].shape != own[key].shape
+        for key in shared
+        if not state[key].is_nested and state[key].shape != own[key].shape
     ]
     problems = [
         f'{len(keys)} {kind}: {named(keys)}'
         for kind, keys in (
             ('missing in the file', missing),
             ('unexpected in the file', unexpected),
+            ('of a different type', mistyped),
             ('of a different shape', misshaped),
         )
         if keys
@@ -235,17 +242,93 @@ def load_weights(
             + f'. Set {config} to the config this checkpoint was trained with.'
         )
     model.load_state_dict(state, strict=True)
+    broken = [name for name, value in model.named_parameters() if not value.isfinite().all()]
+    # Infinity is used in buffers, for example in attention masks.
+    broken += [name for name, value in model.named_buffers() if value.isnan().any()]
+    broken += [
+        name
+        for name, value in model.named_buffers()
+        if name.endswith(RUNNING_STATISTICS) and value.isinf().any()
+    ]
+    if broken:
+        raise W2SError(
+            f'Checkpoint {source} has NaN or infinity in {len(broken)} of {len(own)} weights: '
+            f'{named(broken)}. Its training has diverged, or the file is damaged: use an earlier '
+            f'checkpoint, or copy or download it again.'
+        )
+
+
+def _converts(theirs: torch.Tensor, ours: torch.Tensor) -> bool:
+    """Whether a weight can be loaded: a number stays what it is, up to its precision.
+
+    The raw integers of a quantised weight would load as floats, and mean something else.
+    """
+    plain = theirs.layout == torch.strided and not (
+        theirs.is_nested or theirs.is_quantized or theirs.is_meta or theirs.is_complex()
+    )
+    return plain and (theirs.is_floating_point() or not ours.is_floating_point())
+
+
+def _type_of(tensor: torch.Tensor) -> str:
+    special = [
+        'nested' if tensor.is_nested else '',
+        'meta' if tensor.is_meta else '',
+        '' if tensor.layout == torch.strided else str(tensor.layout).removeprefix('torch.'),
+        str(tensor.dtype).removeprefix('torch.'),
+    ]
+    return ' '.join(filter(None, special))
 
 
 def named(names: list[str]) -> str:
-    """The first few of ``names``, and the number of others."""
-    shown = ', '.join(map(str, names[:_MAX_NAMED]))
+    """The first few of ``names``, and the number of others.
+
+    The names may come from a file: long ones are cut, and control characters are not printed.
+    """
+    shown = ', '.join(_printable(str(name))[:_MAX_LENGTH] for name in names[:_MAX_NAMED])
     more = len(names) - _MAX_NAMED
     return f'{shown} and {more} more' if more > 0 else shown
 
 
+def _printable(text: str) -> str:
+    return ''.join(char if char.isprintable() else '?' for char in text[: 2 * _MAX_LENGTH])
+
+
+def _check_size(path: Path) -> None:
+    """Refuse an archive whose members need more memory than the file has bytes.
+
+    ``torch.save`` does not compress, so this is no checkpoint of it but possibly a zip bomb.
+
+    Raises:
+        W2SError: It does.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except Exception:  # no archive, or a damaged one, which is reported when it is read
+        return
+    claimed = sum(member.file_size for member in members)
+    compressed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if compressed or claimed > path.stat().st_size:
+        raise W2SError(
+            f'Checkpoint {path} has {path.stat().st_size:,} bytes and would need {claimed:,} bytes '
+            f'of memory: it is compressed, damaged or hostile. Expected a file of torch.save, '
+            f'which is not compressed: unpack it, or copy or download it again.'
+        )
+
+
+def _refuse_bytearrays(path: Path) -> None:
+    """Refuse what torch allows, and what fills any amount of memory: ``bytearray(n)``."""
+    with (
+        path.open('rb') as file,
+        contextlib.suppress(ValueError),  # an empty file
+        mapped(file.fileno(), 0, access=ACCESS_READ) as content,
+    ):
+        if content.find(b'\nbytearray\n') >= 0:  # as the opcode GLOBAL names it
+            raise pickle.UnpicklingError('Unsupported global: GLOBAL builtins.bytearray')
+
+
 def _damaged(path: Path, error: Exception) -> W2SError:
-    reason = str(error).split('\n')[0].strip()[:200]
+    reason = _printable(str(error).split('\n')[0].strip())
     # Drop torch's advice to set weights_only=False, which would be wrong here.
     reason = '' if 'weights_only' in reason or 'Weights only' in reason else f'; {reason}'
     return W2SError(

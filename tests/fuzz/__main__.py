@@ -1,0 +1,118 @@
+"""Run all cases and write the table of outcomes."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import multiprocessing
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .cases import REFUSED, SUCCESS, Case, limited_memory, outcome
+
+HANGS = 30  # seconds without a result after which a process is ended
+ROOT = Path(__file__).parents[2]
+
+
+def generated(seed: int, only: str = '') -> Iterator[Case]:
+    """All cases, in a fixed order."""
+    from . import teachers
+
+    groups = [teachers]
+    for group in groups:
+        yield from (case for case in group.all_cases(seed) if case.kind.startswith(only))
+
+
+def sampled(seed: int, count: int) -> list[Case]:
+    """About ``count`` cases, as many of each kind as there are."""
+    by_kind = collections.defaultdict(list)
+    for case in generated(seed):
+        by_kind[case.kind].append(case)
+    rng = random.Random(seed)
+    share = max(1, count // len(by_kind))
+    return [
+        case for cases in by_kind.values() for case in rng.sample(cases, min(share, len(cases)))
+    ]
+
+
+def run_all(cases: list[Case]) -> Iterator[tuple[Case, str]]:
+    """Outcome of each case, in a process that is replaced where it hangs or dies."""
+    context = multiprocessing.get_context('fork')
+    start = 0
+    while start < len(cases):
+        reader, writer = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(cases, start, writer))
+        process.start()
+        writer.close()
+        try:
+            while start < len(cases):
+                if not reader.poll(HANGS):
+                    found = 'defect: hangs'
+                    break
+                found = reader.recv()
+                yield cases[start], found
+                start += 1
+            else:
+                process.join()
+                return
+        except EOFError:
+            found = 'defect: the process died'
+        process.kill()
+        process.join()
+        yield cases[start], found
+        start += 1
+
+
+def _work(cases: list[Case], start: int, writer: Any) -> None:
+    folder = Path(tempfile.mkdtemp())
+    try:
+        with limited_memory():
+            for case in cases[start:]:
+                inside = folder / 'case'
+                inside.mkdir()
+                writer.send(outcome(case, inside))
+                shutil.rmtree(inside)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> None:
+    """Run them."""
+    parser = argparse.ArgumentParser(prog='python -m tests.fuzz', description=__doc__)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--sample', type=int, default=0, help='run about this many')
+    parser.add_argument('--only', default='', help='run the kinds that begin with this')
+    parser.add_argument('--out', type=Path, help='write the counts to this JSON file')
+    args = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(1)
+    began = time.monotonic()
+    cases = (
+        sampled(args.seed, args.sample) if args.sample else list(generated(args.seed, args.only))
+    )
+    counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    examples: dict[tuple[str, str], str] = {}
+    for case, found in run_all(cases):
+        counts[case.kind][found] += 1
+        if found not in (SUCCESS, REFUSED):
+            examples.setdefault((case.kind, found), case.name)
+    for kind, found in counts.items():
+        print(f'{kind:32} {sum(found.values()):6} {found[SUCCESS]:6} {found[REFUSED]:6}')
+        for what, count in found.most_common():
+            if what not in (SUCCESS, REFUSED):
+                print(f'    {count:5}  {what}   e.g. {examples[kind, what]}')
+    total = sum((Counter for Counter in counts.values()), collections.Counter())
+    print(sum(total.values()), total[SUCCESS], total[REFUSED], f'{time.monotonic() - began:.0f} s')
+    if args.out:
+        args.out.write_text(json.dumps(counts, indent=1) + '\n')
+
+
+if __name__ == '__main__':
+    main()

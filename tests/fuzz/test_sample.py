@@ -1,0 +1,15 @@
+"""Some of the cases of each kind end well; ``python -m tests.fuzz`` runs all of them."""
+
+import pytest
+
+from .__main__ import sampled
+from .cases import REFUSED, SUCCESS, limited_memory, outcome
+
+CASES = sampled(seed=1, count=200)
+
+
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('case', CASES, ids=lambda case: f'{case.kind}: {case.name}')
+def test_ends_well(case, tmp_path):
+    with limited_memory():
+        assert outcome(case, tmp_path) in (SUCCESS, REFUSED)
