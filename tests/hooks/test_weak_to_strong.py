@@ -353,9 +353,17 @@ def test_unknown_metric_is_found_even_with_a_given_reference(tmp_path, teacher):
 
 def test_reference_that_is_nan_is_refused(tmp_path, teacher):
     state = torch.load(teacher['checkpoint'], weights_only=True)
-    state['head.1.bias'] += math.nan
+    state['head.1.weight'] = torch.tensor([[3e38, -3e38, 3e38, -3e38]])  # inf - inf
+    state['body.2.weight'] *= 100
     torch.save(state, teacher['checkpoint'])
     refused(make_config(tmp_path / 'run', teacher), 'reference is nan')
+
+
+def test_teacher_with_nan_in_its_weights_is_refused(tmp_path, teacher):
+    state = torch.load(teacher['checkpoint'], weights_only=True)
+    state['head.1.bias'] += math.nan
+    torch.save(state, teacher['checkpoint'])
+    refused(make_config(tmp_path / 'run', teacher), 'NaN or infinity in 1 of 9 weights: head.1')
 
 
 def test_schedule_longer_than_the_run_is_refused(tmp_path, teacher):
