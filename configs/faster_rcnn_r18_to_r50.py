@@ -6,8 +6,8 @@ Command: tools/dist_train.sh configs/faster_rcnn_r18_to_r50.py 8 \
              --cfg-options model.teacher.checkpoint=PATH
 Needs:   COCO 2017 and its split (tools/make_coco_split.py), torchvision's ResNet-50, and a
          checkpoint of configs/baselines/faster_rcnn_r18_coco5k.py (epoch 12 is our guess)
-Takes:   12 epochs of 313 iterations of 16 images; not yet measured at this size. The number of
-         epochs is our guess
+Takes:   12 epochs of 313 iterations of 16 images; not yet measured at this size. The 12 epochs of
+         MMDetection's 1x schedule (batch, learning rate, its steps) are our guess
 Gives:   work_dirs/faster_rcnn_r18_to_r50/{time_to_target,weak_to_strong}.json for `w2s report`
 """
 
@@ -23,6 +23,7 @@ model = dict(
         type='RoIDistillHead',
         score_thr=0.2,
         box_form='encoded',
+        normalizer='confident',  # the paper gives none: see RoIDistillHead
         loss_cls=dict(type='KLDistillLoss'),
         loss_bbox=dict(type='mmdet.L1Loss', loss_weight=1.0),  # beta
         loss_rpn=None,

@@ -6,9 +6,9 @@ Command: tools/dist_train.sh configs/retinanet_r34_to_r50.py 8 \
              --cfg-options model.teacher.checkpoint=PATH
 Needs:   COCO 2017 and its split (tools/make_coco_split.py), torchvision's ResNet-50, and the
          checkpoint of configs/baselines/retinanet_r34_coco5k.py whose AP50 is nearest 19.5
-         (`w2s select-teacher` lists them; epoch 8 is our guess)
-Takes:   12 epochs of 313 iterations of 16 images; not yet measured at this size. The number of
-         epochs is our guess
+         (`w2s select-teacher` lists them; epoch 15 is our guess)
+Takes:   12 epochs of 313 iterations of 16 images; not yet measured at this size. The 12 epochs of
+         MMDetection's 1x schedule (batch, learning rate, its steps) are our guess
 Gives:   work_dirs/retinanet_r34_to_r50/{time_to_target,weak_to_strong}.json for `w2s report`
 """
 
@@ -18,7 +18,7 @@ model = dict(
     type='W2SRetinaNet',
     teacher=dict(
         config='w2s_mm::baselines/retinanet_r34_coco5k.py',
-        checkpoint='work_dirs/retinanet_r34_coco5k/epoch_8.pth',  # the epoch is our guess
+        checkpoint='work_dirs/retinanet_r34_coco5k/epoch_15.pth',  # the epoch is our guess
     ),
     distill_head=dict(
         type='DenseDistillHead',

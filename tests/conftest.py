@@ -419,7 +419,15 @@ def make_rcnn_student(faster_rcnn, build, save_teacher):
     ``config`` is the plain detector's, a tiny Faster R-CNN's if None; the teacher is another such.
     """
 
-    def student(config=None, teacher=None, score_thr=0.2, box='l1', rpn=False, **kwargs):
+    def student(
+        config=None,
+        teacher=None,
+        score_thr=0.2,
+        box='l1',
+        rpn=False,
+        normalizer='confident',
+        **kwargs,
+    ):
         config = config or faster_rcnn()
         teacher = teacher or save_teacher(config)
         torch.manual_seed(0)
@@ -431,6 +439,7 @@ def make_rcnn_student(faster_rcnn, build, save_teacher):
                 'distill_head': {
                     'type': 'RoIDistillHead',
                     'score_thr': score_thr,
+                    'normalizer': normalizer,
                     'loss_rpn': {'type': 'FocalLogitDistillLoss', 'focal': 1.0} if rpn else None,
                     **BOX_LOSSES[box],
                 },

@@ -84,6 +84,7 @@ def is_student(name):
 
 
 STUDENTS = [name for name in CONFIGS if is_student(name)]
+COCO = [name for name in CONFIGS if 'coco5k' in (FOLDER / name).read_text()]
 
 
 def test_there_are_configs():
@@ -106,7 +107,7 @@ def test_no_config_repeats_another():
 @pytest.mark.parametrize('name', CONFIGS)
 def test_configs_that_it_refers_to_exist(name):
     named = [
-        text for text in strings(read(name).to_dict()) if text.startswith(('w2s_mm::', 'conf'))
+        text for text in strings(read(name).to_dict()) if text.startswith(('w2s_mm::', 'configs/'))
     ]
     assert all(text.removeprefix('w2s_mm::') in CONFIGS for text in named)
 
@@ -135,6 +136,31 @@ def test_command_trains_this_config(name):
         assert command == f'w2s train w2s_mm::{name} --seed 0'
     else:
         assert re.match(rf'tools/dist_train\.sh configs/{re.escape(name)} [48]( |$)', command)
+
+
+@pytest.mark.parametrize('name', COCO)
+def test_schedules_that_the_paper_does_not_give_are_called_a_guess(name):
+    text = ' '.join(fields(name)['Takes'].split())
+    epochs = read(name).train_cfg.max_epochs
+    schedule = {12: '1x', 24: '2x'}[epochs]
+    assert f"The {epochs} epochs of MMDetection's {schedule} schedule" in text
+    assert 'are our guess' in text
+
+
+@pytest.mark.parametrize('name', STUDENTS)
+def test_a_teachers_checkpoint_is_one_that_its_config_writes(name):
+    teacher = read(name).model.teacher
+    folder, unit, last = re.fullmatch(
+        r'work_dirs/(\w+)/(epoch|iter)_(\d+)\.pth', teacher.checkpoint
+    ).groups()
+    path = teacher.config.removeprefix('w2s_mm::')
+    assert folder == Path(path).stem
+    of_teacher = read(path)
+    saving, train = of_teacher.default_hooks.checkpoint, of_teacher.train_cfg
+    length = train.max_epochs if unit == 'epoch' else train.max_iters
+    assert saving.get('by_epoch', True) == (unit == 'epoch')
+    assert int(last) == length or int(last) % saving.interval == 0
+    assert int(last) <= length
 
 
 @pytest.mark.parametrize('name', CONFIGS)

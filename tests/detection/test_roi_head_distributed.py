@@ -38,14 +38,16 @@ def over_two(folder, student, inputs, samples) -> torch.Tensor:
 
 @pytest.fixture
 def make_settled(detector, make_rcnn_student, save_teacher, make_batch):
-    """``make_settled(family, box)``: a student that samples all proposals, and its batch."""
+    """``make_settled(family, box, normalizer)``: a student that samples all proposals, a batch."""
 
-    def settled(family, box):
+    def settled(family, box, normalizer='confident'):
         config = detector(family)
         stages = config['train_cfg']['rcnn']
         for stage in stages if isinstance(stages, list) else [stages]:
             stage['sampler']['num'] = 10_000  # so that no random number chooses
-        student = make_rcnn_student(config, save_teacher(config), box=box, rpn=True).eval()
+        student = make_rcnn_student(
+            config, save_teacher(config), box=box, rpn=True, normalizer=normalizer
+        ).eval()
         student.prepare_teacher()
         student.set_distillation(1.0, 2.0)
         return student, *make_batch(student)
@@ -54,10 +56,18 @@ def make_settled(detector, make_rcnn_student, save_teacher, make_batch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('family', ['FasterRCNN', 'CascadeRCNN'])
-@pytest.mark.parametrize('box', ['l1', 'giou'])
-def test_two_processes_have_the_gradient_of_one(make_settled, tmp_path, family, box):
-    student, inputs, samples = make_settled(family, box)
+@pytest.mark.parametrize(
+    ('family', 'box', 'normalizer'),
+    [
+        ('FasterRCNN', 'l1', 'confident'),
+        ('FasterRCNN', 'giou', 'confident'),
+        ('FasterRCNN', 'l1', 'sampled'),
+        ('CascadeRCNN', 'l1', 'confident'),
+        ('CascadeRCNN', 'giou', 'confident'),
+    ],
+)
+def test_two_processes_have_the_gradient_of_one(make_settled, tmp_path, family, box, normalizer):
+    student, inputs, samples = make_settled(family, box, normalizer)
     counts = []
     hook = student.distill_heads[0].loss_cls.register_forward_pre_hook(
         lambda _, args: counts.append(len(args[0]))

@@ -163,9 +163,9 @@ def best_score(logits: Tensor) -> Tensor:
     return full_precision(logits).amax(-1).sigmoid()
 
 
-def count_over_ranks(chosen: Tensor) -> Tensor:
-    """Number of chosen rows, at least 1, averaged over ranks as gradients are; a scalar."""
-    count = torch.tensor(float(len(chosen)), device=chosen.device)
+def count_over_ranks(rows: Tensor) -> Tensor:
+    """Number of rows, at least 1, averaged over ranks as gradients are; a scalar."""
+    count = torch.tensor(float(len(rows)), device=rows.device)
     if get_world_size() > 1:
         all_reduce(count, 'mean')
     return count.clamp(min=1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
@@ -23,6 +23,8 @@ from w2s_mm.utils.precision import full_precision
 from .box_codes import comparable, described, rescaled
 from .box_loss import BoxForm, box_term, check_selection
 from .dense import DenseAnswer, check_dense, compare_dense, count_over_ranks
+
+Normalizer = Literal['confident', 'sampled']
 
 
 class Stage(NamedTuple):
@@ -71,6 +73,14 @@ class RoIDistillHead(DistillHead):
             prior) to take part, in (0, 1); always at T = 1.
         box_form: Form of the boxes that ``loss_bbox`` compares: deltas (``'encoded'``, for
             ``mmdet.L1Loss``), or boxes in pixels (``'corners'``, for ``mmdet.GIoULoss``).
+        normalizer: What the class and box terms are divided by: the number of RoIs that reach the
+            threshold (``'confident'``), or of all RoIs that the student sampled (``'sampled'``),
+            which its own loss is divided by. The default is the mean over the RoIs that take part,
+            as for dense detectors. Their own loss too is divided by the positive priors alone, so
+            that the paper's one lambda for both families weighs a confident RoI and a confident
+            prior alike. It does not depend on how many of the sampled RoIs are background, and
+            these are most of them. With ``'sampled'`` a RoI has the same scale in both losses, and
+            the term is smaller by the fraction of confident RoIs: lambda has to be larger.
         **kwargs: ``weight``, ``schedule`` and ``temperature`` of
             :class:`~w2s_mm.core.distill_head.DistillHead`.
 
@@ -85,9 +95,16 @@ class RoIDistillHead(DistillHead):
         loss_rpn: dict[str, Any] | None = None,
         score_thr: float = 0.2,
         box_form: BoxForm = 'encoded',
+        normalizer: Normalizer = 'confident',
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if normalizer not in get_args(Normalizer):
+            raise W2SError(
+                f'distill_head.normalizer is {normalizer!r}; expected one of '
+                f'{get_args(Normalizer)}.'
+            )
+        self.normalizer: Normalizer = normalizer
         self.loss_cls = MODELS.build({'type': 'KLDistillLoss'} if loss_cls is None else loss_cls)
         self.loss_bbox = MODELS.build(loss_bbox) if loss_bbox else None
         check_selection(score_thr, box_form, self.loss_bbox)
@@ -210,7 +227,7 @@ class RoIDistillHead(DistillHead):
     ) -> dict[str, Tensor]:
         score, label = full_precision(theirs.logits).softmax(-1)[:, :-1].max(-1)
         confident = (score >= self.score_thr).nonzero().squeeze(-1)
-        count = count_over_ranks(confident)
+        count = count_over_ranks(confident if self.normalizer == 'confident' else score)
         given = {} if labels is None else {'labels': labels[confident]}
         terms = {
             'cls': tempered(
