@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
 from w2s_mm.commands import compare as command
+from w2s_mm.commands.budget import shorten
 from w2s_mm.commands.compare import compare
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
+from w2s_mm.utils.mm import plain_types
 
 ROOT = Path(__file__).parents[2]
 BASE = """
@@ -29,6 +31,7 @@ _base_ = 'base.py'
 model = dict(type='W2SNet', teacher=dict(config='weak.py', checkpoint='weak.pth'))
 default_hooks = dict(weak_to_strong=dict(type='WeakToStrongHook', metric='accuracy/top1'))
 """
+UNCHECKED = ['--rate-not-checked']
 CURVES = {'base': [10, 20, 40, 55], 'ours': [10, 60, 60, 60], 'other': [10, 20, 51, 60]}
 
 
@@ -40,7 +43,17 @@ def configs(tmp_path, monkeypatch):
     for name in ('ours', 'other'):
         Path(f'{name}.py').write_text(OURS)
     Path('weak.pth').write_text('')
-    return ['ours.py', '--baseline', 'base.py', '--seeds', '0', '1', '--work-dir', 'out']
+    return [
+        'ours.py',
+        '--baseline',
+        'base.py',
+        *UNCHECKED,
+        '--seeds',
+        '0',
+        '1',
+        '--work-dir',
+        'out',
+    ]
 
 
 @pytest.fixture
@@ -48,7 +61,7 @@ def trained(monkeypatch):
     """Runs that take no time: the list of those asked for."""
     asked = []
 
-    def run(plan, jobs, check):
+    def run(plan, launch, check):
         for each in plan:
             if not each.finished:
                 asked.append(each)
@@ -66,9 +79,15 @@ def no_report(monkeypatch):
     monkeypatch.setattr(command, 'write_report', lambda study, folder: folder / 'report.html')
 
 
+def typed(options):
+    """Parsed ``--cfg-options``."""
+    pairs = (option.split('=', 1) for option in options)
+    return {key: DictAction._parse_iterable(value) for key, value in pairs}
+
+
 def leave(training):
     """What a run leaves behind."""
-    name = training.name
+    name = Path(training.config).stem
     history = [
         {'epoch': i, 'iter': 20 * i, 'train_seconds': i, 'wall_seconds': i, 'value': value}
         for i, value in enumerate(CURVES[name], start=1)
@@ -79,10 +98,13 @@ def leave(training):
     write_json(
         training.run_dir / 'time_to_target.json', {**told, 'history': history, 'targets': targets}
     )
-    record = {'format': 1, 'config': training.config, 'seed': training.seed, 'parameters': 1}
+    cfg = Config.fromfile(training.config)
+    cfg.merge_from_dict(typed(training.options))
+    shorten(cfg, training.budget)
+    record = {'format': 2, 'config': training.config, 'seed': training.seed, 'parameters': 1}
+    record['settings'] = plain_types(cfg)
     record |= {'initial_weights': f'w{training.seed}', 'batches': ['b'], 'teacher': None}
     write_json(training.run_dir / 'run.json', {**record, 'software': {}, 'hardware': {}})
-    cfg = Config.fromfile(training.config)
     cfg.randomness = {'seed': training.seed}
     cfg.dump(training.run_dir / training.config)
 
@@ -141,6 +163,13 @@ def test_a_changed_config_in_an_old_work_dir_is_refused(
         ('ours.py --baseline base.py --seeds 0 1 0', r'--seeds has \[0\] more than once'),
         ('ours.py --baseline base.py --seeds -1', 'negative'),
         ('ours.py --baseline base.py --seeds 0 --jobs 0', '--jobs is 0'),
+        ('ours.py --baseline base.py --seeds 0 --gpus-per-run 0', '--gpus-per-run is 0'),
+        (
+            'ours.py --baseline base.py --seeds 0 --gpus-per-run 2 --launcher none',
+            'needs --launcher pytorch or slurm',
+        ),
+        ('ours.py --baseline base.py --seeds 0 --budgets 0.5', 'needs --margin, fixed before'),
+        ('ours.py --baseline base.py --seeds 0 --budgets 2 --margin 1', 'expected parts of'),
         ('ours.py ours.py --baseline base.py --seeds 0', 'ours is given twice'),
         ('base.py --baseline base.py --seeds 0', 'base is given twice'),
         ('none.py --baseline base.py --seeds 0', 'Config not found: none.py'),
@@ -149,8 +178,50 @@ def test_a_changed_config_in_an_old_work_dir_is_refused(
 )
 def test_mistakes_on_the_command_line(configs, trained, arguments, message):
     with pytest.raises(W2SError, match=message):
-        compare(arguments.split())
+        compare([*arguments.split(), *UNCHECKED])
     assert trained == []
+
+
+def test_a_learning_rate_that_nobody_looked_at_is_refused(configs, trained):
+    with pytest.raises(W2SError, match=r'--check-rate SEED.*--rate-not-checked'):
+        compare([each for each in configs if each not in UNCHECKED])
+    assert trained == []
+
+
+def test_the_baseline_is_trained_at_half_and_twice_its_learning_rate(configs, trained, no_report):
+    arguments = [each for each in configs if each not in UNCHECKED]
+    compare([*arguments, '--check-rate', '100'])
+    assert [(str(each.run_dir), each.options) for each in trained[:3]] == [
+        ('out/base/rate0.5/seed100', ('optim_wrapper.optimizer.lr=0.05',)),
+        ('out/base/rate1/seed100', ('optim_wrapper.optimizer.lr=0.1',)),
+        ('out/base/rate2/seed100', ('optim_wrapper.optimizer.lr=0.2',)),
+    ]
+
+
+def test_the_report_says_whether_the_learning_rate_was_looked_at(configs, trained):
+    compare(configs)
+    assert 'has not been compared with itself at half' in Path('out/report.md').read_text()
+    arguments = [each for each in configs if each not in UNCHECKED]
+    compare([*arguments, '--check-rate', '100'])
+    assert '| 100 | 0.05 | 55.0 | 55.0 |' in Path('out/report.md').read_text()
+
+
+def test_a_seed_that_is_reported_is_none_for_tuning(configs, trained):
+    arguments = [each for each in configs if each not in UNCHECKED]
+    with pytest.raises(W2SError, match=r'--check-rate has \[1\], which --seeds reports'):
+        compare([*arguments, '--check-rate', '1', '100'])
+
+
+def test_shorter_runs_are_trained_beside_the_full_ones(configs, trained):
+    compare([*configs, '--budgets', '1', '0.5', '--margin', '2'])
+    assert [(str(each.run_dir), each.budget) for each in trained[4:]] == [
+        (f'out/{name}/budget0.5/seed{seed}', 0.5) for seed in (0, 1) for name in ('base', 'ours')
+    ]
+    content = json.loads(Path('out/report.json').read_text())
+    assert [(each['name'], each['budget']) for each in content['budgets']] == [
+        (name, budget) for name in ('base', 'ours') for budget in (1.0, 0.5)
+    ]
+    assert len(content['runs']) == 4
 
 
 @pytest.mark.parametrize(
@@ -214,7 +285,7 @@ def test_a_real_pair_of_classifiers(tmp_path, monkeypatch):
 
     from w2s_mm.commands.train import train
 
-    def run(plan, jobs, check):
+    def run(plan, launch, check):
         """In this process, which has the stack imported already."""
         for each in plan:
             if not each.finished:
@@ -236,7 +307,7 @@ def test_a_real_pair_of_classifiers(tmp_path, monkeypatch):
         schedule = "dict(unit='iter', lambda_max=2.0, warmup=0, hold=4, decay=0)"
         config.write(f"default_hooks['weak_to_strong'] = dict(schedule={schedule})\n")
     arguments = [str(tmp_path / 'student.py'), '--baseline', str(tmp_path / 'baseline.py')]
-    arguments += ['--seeds', '0', '--work-dir', str(tmp_path / 'out')]
+    arguments += [*UNCHECKED, '--seeds', '0', '--work-dir', str(tmp_path / 'out')]
     compare(arguments)
     content = json.loads((tmp_path / 'out/report.json').read_text())
     base, ours = (run['record'] for run in content['runs'])

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from w2s_mm.commands import launch
-from w2s_mm.commands.launch import PlannedRun, options_of, run_all
+from w2s_mm.commands.launch import Launch, PlannedRun, options_of, run_all
 from w2s_mm.utils.errors import W2SError
 
 SCRIPT = """
@@ -38,7 +38,7 @@ def planned(tmp_path, monkeypatch):
     monkeypatch.setattr(
         PlannedRun,
         'command',
-        lambda self: [sys.executable, str(script), str(self.run_dir), whats[self.name]],
+        lambda self, launch: [sys.executable, str(script), str(self.run_dir), whats[self.name]],
     )
 
     def make(name, what='work'):
@@ -56,8 +56,8 @@ def calls(run):
 @pytest.mark.parametrize('jobs', [1, 2, 5])
 def test_all_are_run_and_what_is_finished_is_not_run_again(planned, jobs, capsys):
     plan = [planned(name) for name in 'abc']
-    run_all(plan, jobs)
-    run_all([*plan, planned('d')], jobs)
+    run_all(plan, Launch(jobs))
+    run_all([*plan, planned('d')], Launch(jobs))
     assert [calls(each) for each in plan] == [['work']] * 3
     shown = capsys.readouterr().out
     assert '3 of 4 runs are finished already.' in shown
@@ -77,7 +77,7 @@ def test_the_events_of_a_run_that_ends_before_it_is_looked_at_are_shown(
             self.wait()
 
     monkeypatch.setattr(launch.subprocess, 'Popen', Ended)
-    run_all([planned('a'), planned('b')], jobs)
+    run_all([planned('a'), planned('b')], Launch(jobs))
     shown = capsys.readouterr().out
     for name in 'ab':
         assert shown.count(f'{name}, seed 0: Distillation ended at iteration 100: because.') == 1
@@ -95,7 +95,7 @@ def test_what_an_earlier_run_logged_is_not_shown_again(planned, capsys):
 def test_a_failure_ends_all_and_shows_the_end_of_its_log(planned):
     plan = [planned('hangs', 'hang'), planned('fails', 'fail'), planned('waits')]
     with pytest.raises(W2SError, match=r'fails, seed 0, failed \(exit status 1\)[\s\S]*it broke'):
-        run_all(plan, jobs=2)
+        run_all(plan, Launch(2))
     assert not plan[0].finished  # it was stopped, not waited for
     assert calls(plan[2]) == []
 
@@ -141,6 +141,48 @@ def test_an_interrupted_run_is_resumed(tmp_path):
     assert '--resume' in run.command()
     (tmp_path / 'time_to_target.json').write_text(json.dumps({'format': 1, 'finished': False}))
     assert not run.finished
+
+
+def test_a_run_on_several_gpus_goes_through_torchrun(tmp_path):
+    run = PlannedRun('a', 'c.py', 3, tmp_path, budget=0.5)
+    command = run.command(Launch(launcher='pytorch', gpus_per_run=4))
+    assert command[1:] == [
+        *('-m', 'torch.distributed.run', '--rdzv-backend=c10d', '--rdzv-endpoint=localhost:0'),
+        *('--nproc-per-node=4', '-m', 'w2s_mm', 'train', 'c.py', '--work-dir', str(tmp_path)),
+        *('--seed', '3', '--launcher', 'pytorch', '--budget', '0.5'),
+    ]
+
+
+def test_slurm_gets_its_own_arguments_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv('SRUN_ARGS', "-p gpu --comment 'two words'")
+    run = PlannedRun('a', 'c.py', 3, tmp_path)
+    command = run.command(Launch(launcher='slurm', gpus_per_run=16))
+    assert command[: command.index(sys.executable)] == [
+        *('srun', '--job-name=a', '--gres=gpu:8', '--ntasks=16', '--ntasks-per-node=8'),
+        *('--kill-on-bad-exit=1', '-p', 'gpu', '--comment', 'two words'),
+    ]
+    assert command[-2:] == ['--launcher', 'slurm']
+
+
+def test_runs_in_parallel_get_gpus_of_their_own(planned, monkeypatch):
+    seen = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            seen.append(kwargs['env'].get('CUDA_VISIBLE_DEVICES'))
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    monkeypatch.setattr(launch.subprocess, 'Popen', Recorded)
+    monkeypatch.setattr(launch, '_gpus', lambda: 4)
+    run_all([planned('a', 'work'), planned('b', 'work')], Launch(2, 'pytorch', 2))
+    assert sorted(seen) == ['0,1', '2,3']
+
+
+def test_more_gpus_than_there_are_is_refused(planned, monkeypatch):
+    monkeypatch.setattr(launch, '_gpus', lambda: 2)
+    with pytest.raises(W2SError, match='4 GPUs a run, and this machine has 2'):
+        run_all([planned('a')], Launch(1, 'pytorch', 4))
 
 
 @pytest.mark.parametrize('name', ['time_to_target.json', 'run.json', 'weak_to_strong.json'])

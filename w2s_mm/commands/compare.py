@@ -9,28 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from w2s_mm.report import as_text, gather, write_report
-from w2s_mm.report.study import check_records
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.files import is_missing, read_json
-from w2s_mm.utils.run_files import RECORD, read_run_file
-from w2s_mm.utils.settings import DISTILLATION
 
-from .cli import options_parser, read_config, run_command
-from .launch import PlannedRun, options_of, run_all
+from .budget import shorten
+from .cli import options_parser, run_command
+from .fair_pairs import check_measurements, check_starts, check_unchanged, read_for_comparison
+from .launch import DEFAULT, Launch, PlannedRun, run_all
 
-# What decides a run's result, and how it is measured.
-_SAME = (
-    'model',
-    'train_dataloader',
-    'optim_wrapper',
-    'param_scheduler',
-    'train_cfg',
-    'val_dataloader',
-    'val_evaluator',
-    'randomness',
-    'custom_hooks',
-)
-_SAME_HOOKS = ('WeakToStrongHook', 'TimeToTargetHook')
+_RATES = (0.5, 1.0, 2.0)  # times the learning rate of the baseline
 
 
 def compare(argv: Sequence[str] | None = None) -> None:
@@ -40,13 +26,24 @@ def compare(argv: Sequence[str] | None = None) -> None:
         W2SError: Something is missing or does not fit, or a run failed.
     """
     args = _arguments(argv)
+    if not args.check_rate and not args.rate_not_checked:
+        raise W2SError(
+            'A speedup over a baseline with a bad learning rate means little. Type --check-rate '
+            'SEED (a seed for tuning, not one of --seeds) to train the baseline there at half, '
+            'once and twice its learning rate too, or --rate-not-checked to have the report say '
+            'that it was not done.'
+        )
     compare_configs(
         args.configs,
         args.baseline,
         args.seeds,
         Path(args.work_dir or f'work_dirs/compare_{Path(args.configs[0]).stem}'),
-        args.jobs,
-        args.cfg_options,
+        launch=Launch(args.jobs, args.launcher, args.gpus_per_run, args.gpus_per_node),
+        options=args.cfg_options,
+        budgets=args.budgets,
+        margin=args.margin,
+        check_rate=args.check_rate,
+        sustained=args.sustained,
     )
 
 
@@ -65,8 +62,56 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--seeds', nargs='+', type=int, required=True, metavar='N', help='one pair for each seed'
     )
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument(
+        '--check-rate',
+        nargs='+',
+        type=int,
+        default=[],
+        metavar='SEED',
+        help='train the baseline with these seeds at half, once and twice its learning rate too',
+    )
+    rate.add_argument(
+        '--rate-not-checked',
+        action='store_true',
+        help='leave that out; the report says so',
+    )
+    parser.add_argument(
+        '--budgets',
+        nargs='+',
+        type=float,
+        default=[],
+        metavar='PART',
+        help='train all configs for these parts of their length too, such as 0.75 0.5, and report '
+        "the smallest whose final metric is not inferior to the full baseline's",
+    )
+    parser.add_argument(
+        '--margin',
+        type=float,
+        metavar='M',
+        help='with --budgets: how much worse the final metric may be; AP is between 0 and 1 here',
+    )
+    parser.add_argument(
+        '--sustained',
+        action='store_true',
+        help='the headline counts a crossing only if it holds for k validations in a row',
+    )
     parser.add_argument('--jobs', type=int, default=1, metavar='N', help='runs in parallel')
-    return parser.parse_args(argv)
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        help='how a run is started; by default pytorch (torchrun) with --gpus-per-run above 1. '
+        'Slurm: srun with the arguments in $SRUN_ARGS',
+    )
+    parser.add_argument(
+        '--gpus-per-run', type=int, default=1, metavar='N', help='GPUs of a run; default: 1'
+    )
+    parser.add_argument(
+        '--gpus-per-node', type=int, default=8, metavar='N', help='under Slurm; default: 8'
+    )
+    args = parser.parse_args(argv)
+    args.launcher = args.launcher or ('pytorch' if args.gpus_per_run > 1 else 'none')
+    return args
 
 
 def compare_configs(
@@ -74,22 +119,33 @@ def compare_configs(
     baseline: str,
     seeds: Sequence[int],
     work_dir: Path,
-    jobs: int = 1,
+    *,
+    launch: Launch = DEFAULT,
     options: dict[str, Any] | None = None,
+    budgets: Sequence[float] = (),
+    margin: float | None = None,
+    check_rate: Sequence[int] = (),
+    sustained: bool = False,
 ) -> Path:
     """Train every config with every seed, and write the report into ``work_dir``.
 
-    The runs are in ``work_dir/<config>/seed<N>``. A finished one is not repeated, an interrupted
-    one is resumed. If two runs of one seed started with different weights or saw different batches,
-    all runs are stopped as soon as that is known.
+    The runs are in ``work_dir/<config>/seed<N>``, those to shorter ends in
+    ``work_dir/<config>/budget<B>/seed<N>``, those with other learning rates in
+    ``work_dir/<baseline>/rate<R>/seed<N>``. A finished one is not repeated, an interrupted one is
+    resumed. If two runs of one seed started with different weights or saw different batches, all
+    runs are stopped as soon as that is known.
 
     Args:
         configs: What is compared with the baseline, with or without a teacher.
         baseline: The config without a teacher.
         seeds: One pair for each.
         work_dir: Directory for runs and report.
-        jobs: Runs in parallel.
+        launch: How runs are started.
         options: Settings to override; those of the distillation only where there is a teacher.
+        budgets: Parts of the length for which everything is trained too.
+        margin: How much worse the final metric of such a run may be.
+        check_rate: Seeds with which the baseline is trained at other learning rates.
+        sustained: Whether the headline counts a crossing only if it holds for k validations.
 
     Returns:
         Path of ``report.html``.
@@ -97,23 +153,32 @@ def compare_configs(
     Raises:
         W2SError: Something is missing or does not fit, or a run failed.
     """
-    _check_arguments(configs, baseline, seeds, jobs)
+    _check_arguments(configs, baseline, seeds, launch)
+    budgets = _checked_budgets(budgets, margin)
+    repeated = sorted({*seeds} & {*check_rate})
+    if repeated:
+        raise W2SError(f'--check-rate has {repeated}, which --seeds reports. Choose other seeds.')
     everyone = [baseline, *configs]
-    read = {config: _read(config, options or {}) for config in everyone}
-    _check_measurements([cfg for cfg, _ in read.values()], everyone)
+    read = {config: read_for_comparison(config, options or {}) for config in everyone}
+    check_measurements([cfg for cfg, _ in read.values()], everyone)
+    rates = _rate_runs(baseline, *read[baseline], check_rate, work_dir)
     plan = []
-    for seed in seeds:
-        for config in everyone:
-            cfg, typed = read[config]
-            run_dir = work_dir / Path(config).stem / f'seed{seed}'
-            _check_unchanged(cfg, seed, run_dir / Path(config).name)
-            plan.append(PlannedRun(Path(config).stem, config, seed, run_dir, typed))
-    run_all(plan, jobs, _check_starts)
+    for budget in (1.0, *budgets):
+        for seed in seeds:
+            for config in everyone:
+                plan.append(_planned(config, *read[config], seed, work_dir, budget))
+    run_all([*rates, *plan], launch, check_starts)
 
     def dirs(config: str) -> list[Path]:
         return [run.run_dir for run in plan if run.config == config]
 
-    study = gather([path for config in configs for path in dirs(config)], dirs(baseline))
+    study = gather(
+        [path for config in configs for path in dirs(config)],
+        dirs(baseline),
+        rate_dirs=[run.run_dir for run in rates],
+        sustained=sustained,
+        margin=margin,
+    )
     report = write_report(study, work_dir)
     for tau in study.taus:
         for variant in study.variants:
@@ -122,122 +187,80 @@ def compare_configs(
     return report
 
 
+def _planned(
+    config: str, cfg: Any, typed: tuple[str, ...], seed: int, work_dir: Path, budget: float
+) -> PlannedRun:
+    """A run for the pairs, in a directory in which no other config has run."""
+    name = Path(config).stem
+    run_dir = work_dir / name / f'seed{seed}'
+    if budget != 1:
+        run_dir = work_dir / name / f'budget{budget:g}' / f'seed{seed}'
+        cfg = copy.deepcopy(cfg)
+        shorten(cfg, budget)
+        name += f', budget {budget:g}'
+    check_unchanged(cfg, seed, run_dir / Path(config).name)
+    return PlannedRun(name, config, seed, run_dir, typed, budget)
+
+
+def _rate_runs(
+    baseline: str, cfg: Any, typed: tuple[str, ...], seeds: Sequence[int], work_dir: Path
+) -> list[PlannedRun]:
+    """The baseline at half, once and twice its learning rate."""
+    if not seeds:
+        return []
+    rate = (cfg.optim_wrapper.get('optimizer') or {}).get('lr')
+    if not isinstance(rate, (int, float)):
+        raise W2SError(
+            f'--check-rate: {baseline} has no optim_wrapper.optimizer.lr, so it cannot be halved '
+            f'and doubled. Compare it with other rates yourself, and type --rate-not-checked.'
+        )
+    plan = []
+    for seed in seeds:
+        for factor in _RATES:
+            changed = copy.deepcopy(cfg)
+            changed.optim_wrapper.optimizer.lr = factor * rate
+            name = Path(baseline).stem
+            run_dir = work_dir / name / f'rate{factor:g}' / f'seed{seed}'
+            check_unchanged(changed, seed, run_dir / Path(baseline).name)
+            option = f'optim_wrapper.optimizer.lr={factor * rate!r}'
+            label = f'{name}, {factor:g} x learning rate'
+            plan.append(PlannedRun(label, baseline, seed, run_dir, (*typed, option)))
+    return plan
+
+
+def _checked_budgets(budgets: Sequence[float], margin: float | None) -> list[float]:
+    if any(not 0 < budget <= 1 for budget in budgets):
+        raise W2SError(
+            f'--budgets is {list(budgets)}; expected parts of the run, such as 0.75 0.5.'
+        )
+    if budgets and (margin is None or margin < 0):
+        raise W2SError(
+            f'--budgets needs --margin, fixed before the runs: how much worse the final metric may '
+            f'be and still count as not inferior. Found {margin}. Type --margin 0.01 for one point '
+            f'of AP, --margin 1 for one of Top-1.'
+        )
+    return sorted({budget for budget in budgets if budget < 1}, reverse=True)
+
+
 def _check_arguments(
-    configs: Sequence[str], baseline: str, seeds: Sequence[int], jobs: int
+    configs: Sequence[str], baseline: str, seeds: Sequence[int], launch: Launch
 ) -> None:
     repeated = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
     if repeated:
         raise W2SError(f'--seeds has {repeated} more than once. Give each seed once.')
     if any(seed < 0 for seed in seeds):
         raise W2SError(f'--seeds has a negative number: {list(seeds)}.')
-    if jobs < 1:
-        raise W2SError(f'--jobs is {jobs}; expected at least 1.')
+    for name, value in (('--jobs', launch.jobs), ('--gpus-per-run', launch.gpus_per_run)):
+        if value < 1:
+            raise W2SError(f'{name} is {value}; expected at least 1.')
+    if launch.launcher == 'none' and launch.gpus_per_run > 1:
+        raise W2SError('--gpus-per-run above 1 needs --launcher pytorch or slurm.')
     stems = [Path(config).stem for config in (baseline, *configs)]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise W2SError(
             f'{", ".join(twice)} is given twice. Configs that are compared need different names.'
         )
-
-
-def _read(config: str, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
-    """A config and the options for it, after every check that can be made before training."""
-    from .old_settings import refuse_old_settings
-    from .preflight import check_data
-
-    given = {'config': config, 'work_dir': None, 'launcher': 'none', 'local_rank': 0}
-    cfg = read_config(argparse.Namespace(**given, cfg_options={}))
-    if (cfg.get('model') or {}).get('teacher') is None:
-        options = {k: value for k, value in options.items() if not k.startswith(DISTILLATION)}
-    cfg.merge_from_dict(options)
-    refuse_old_settings(cfg, config)
-    check_data(cfg, ('train', 'val'))
-    _check_teacher(cfg, config)
-    return cfg, options_of(options)
-
-
-def _check_unchanged(cfg: Any, seed: int, kept: Path) -> None:
-    """Refuse a work directory in which another config has run."""
-    from mmengine.config import Config
-
-    from .preflight import refuse_another_config
-
-    if kept.is_file():
-        now = copy.deepcopy(cfg)
-        now.merge_from_dict({'randomness.seed': seed})
-        refuse_another_config(kept.parent, _settings(Config.fromfile(kept)), _settings(now))
-
-
-def _settings(cfg: Any) -> dict[str, Any]:
-    from mmengine.config import Config
-
-    from w2s_mm.utils.mm import plain_types
-
-    from .preflight import hook_config
-
-    cfg = Config(plain_types(cfg))
-    hooks = {kind: hook_config(cfg, kind) for kind in _SAME_HOOKS}
-    return {**{name: cfg.get(name) for name in _SAME}, **hooks}
-
-
-def _check_teacher(cfg: Any, config: str) -> None:
-    teacher = (cfg.get('model') or {}).get('teacher') or {}
-    checkpoint = teacher.get('checkpoint', '')
-    if checkpoint and is_missing(checkpoint):
-        theirs = teacher.get('config')
-        command = f' (w2s train {theirs})' if isinstance(theirs, str) else ''
-        raise W2SError(
-            f'The teacher of {config} does not exist: {checkpoint}. Train it first{command}, or '
-            f'set --cfg-options model.teacher.checkpoint=...'
-        )
-
-
-def _check_measurements(cfgs: Sequence[Any], configs: Sequence[str]) -> None:
-    """All runs must measure the same thing at the same iterations."""
-    from .preflight import hook_config
-
-    facts = []
-    for cfg, config in zip(cfgs, configs, strict=True):
-        hook = hook_config(cfg, 'TimeToTargetHook')
-        if hook is None:
-            raise W2SError(
-                f'{config} does not measure its time to target. Add default_hooks = '
-                f"dict(time_to_target=dict(type='TimeToTargetHook', metric=..., thresholds=[...]))."
-            )
-        train = cfg.train_cfg
-        facts.append(
-            {
-                'metric': hook['metric'],
-                'rule': hook.get('rule', 'greater'),
-                'thresholds': list(hook['thresholds']),
-                'k of TimeToTargetHook': hook.get('k', 2),
-                'train_cfg.val_interval': train.get('val_interval', 1),
-                'length of the run': train.get('max_iters') or train.get('max_epochs'),
-            }
-        )
-    for config, fact in zip(configs, facts, strict=True):
-        for what, value in fact.items():
-            if value != facts[0][what]:
-                raise W2SError(
-                    f'{configs[0]} and {config} differ in {what}: {facts[0][what]!r} and '
-                    f'{value!r}. Runs are compared only if they are measured alike: set both to '
-                    f'the same value.'
-                )
-
-
-def _check_starts(started: Sequence[PlannedRun]) -> None:
-    """Compare the starts of the runs of each seed, as far as they are written."""
-    first: dict[int, tuple[Path, dict[str, Any]]] = {}
-    for run in started:
-        path = run.run_dir / RECORD
-        if read_json(path) is None:  # not written yet, or cut short: its run writes it again
-            continue
-        record = read_run_file(path)
-        if run.seed in first:
-            other_path, other = first[run.seed]
-            check_records(other, record, other_path, run.run_dir)
-        else:
-            first[run.seed] = (run.run_dir, record)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -50,20 +50,17 @@ def _report(args: argparse.Namespace) -> None:
             args.baseline,
             taus=args.tau,
             teacher_dirs=args.teacher_run,
+            rate_dirs=args.rate_runs,
             sustained=args.sustained,
+            margin=args.margin,
         )
     else:
-        if (
-            len(args.runs) > 1
-            or args.baseline
-            or args.tau
-            or args.teacher_run
-            or args.save
-            or args.sustained
-        ):
+        given = [args.baseline, args.tau, args.teacher_run, args.rate_runs, args.save]
+        if len(args.runs) > 1 or any([*given, args.sustained, args.margin is not None]):
             raise W2SError(
                 f'{args.runs[0]} has its runs, baseline and targets: give no other runs, and none '
-                f'of --baseline, --tau, --teacher-run, --sustained and --save.'
+                f'of --baseline, --tau, --teacher-run, --rate-runs, --sustained, --margin and '
+                f'--save.'
             )
         if args.page:
             update_page(args.page, archive)
@@ -131,6 +128,19 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=[],
         metavar='RUN_DIR',
         help='the run that trained the teacher, for its cost, if the runs do not name it',
+    )
+    parser.add_argument(
+        '--rate-runs',
+        nargs='+',
+        default=[],
+        metavar='RUN_DIR',
+        help='runs of the baseline with other learning rates, on seeds for tuning',
+    )
+    parser.add_argument(
+        '--margin',
+        type=float,
+        metavar='M',
+        help="how much worse the final metric of a shorter run may be than the full baseline's",
     )
     parser.add_argument(
         '--out', metavar='DIR', help='write report.html, report.md and report.json into DIR'

@@ -20,12 +20,20 @@ def configure(argv: Sequence[str] | None = None) -> Any:
 
     from w2s_mm.hooks.weak_to_strong import check_parallel
 
+    from .budget import shorten
     from .preflight import check_data, hook_config
     from .resume import check_resume
 
     parser = config_parser('train', 'Train a model.')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate')
+    parser.add_argument(
+        '--budget',
+        type=float,
+        default=1.0,
+        metavar='PART',
+        help='train for this part of the length, with the learning-rate schedule compressed to it',
+    )
     parser.add_argument('--seed', type=int, help='random seed; by default drawn, and logged')
     parser.add_argument(
         '--resume',
@@ -38,6 +46,7 @@ def configure(argv: Sequence[str] | None = None) -> Any:
     cfg = read_config(args)
     if args.seed is not None:
         cfg.merge_from_dict({'randomness.seed': args.seed})
+    shorten(cfg, args.budget)
     if args.amp:
         if get_device() == 'cpu':
             raise W2SError('--amp needs an accelerator, and none was found. Leave it out.')

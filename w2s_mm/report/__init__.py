@@ -2,12 +2,13 @@
 
 from .archive import Archive, read_archive, save_study
 from .comparison import Comparison, compare
+from .gather import gather
 from .levels import FINAL, NEARLY_FINAL, TEACHER, Level, target
 from .plot_curves import draw
 from .render import as_json, update_page, write_report
 from .runs import Run, load_run
 from .statistics import Crossing, Speedup, crossing, median_speedup, speedup
-from .study import Study, Variant, gather
+from .study import Study, Variant
 from .text import as_text
 
 __all__ = [

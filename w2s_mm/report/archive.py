@@ -3,10 +3,11 @@
 The file is gzip-compressed JSON::
 
     {"kind": "w2s_mm study", "format": 1,
-     "groups": {"main": {"taus": [...], "sustained": false,
+     "groups": {"main": {"taus": [...], "sustained": false, "margin": null,
                          "baseline": {"name": ..., "runs": [...]} or null,
                          "variants": [{"name": ..., "runs": [...]}],
                          "teachers": [{"run": ..., "checkpoint": ...}],
+                         "rate_runs": [...],
                          "runs": {run: {"time_to_target.json": {...}, ...}}}},
      "extras": {name: any JSON}}
 
@@ -28,8 +29,9 @@ from typing import Any
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_bytes
 
+from .gather import make_study
 from .runs import Run, run_of
-from .study import Study, TeacherRun, Variant, make_study
+from .study import Study, TeacherRun, Variant
 
 SUFFIX = '.json.gz'
 MAIN = 'main'  # the group that a file with one comparison has
@@ -82,8 +84,16 @@ class Archive:
             ]
             baseline = sides.pop() if told['baseline'] else None
             teachers = [TeacherRun(runs[t['run']], t['checkpoint']) for t in told['teachers']]
-            held = told.get('sustained', False)  # not in the oldest files
-            return make_study(sides, baseline, told['taus'], teachers, held)
+            return make_study(
+                sides,
+                baseline,
+                told['taus'],
+                teachers,
+                # The oldest files have none of these.
+                rate_runs=[runs[name] for name in told.get('rate_runs', ())],
+                sustained=told.get('sustained', False),
+                margin=told.get('margin'),
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise W2SError(
                 f'Group {group!r} of {self.path} is damaged ({error!r}). Save it again: '
@@ -145,23 +155,29 @@ def write_archive(path: str | Path, content: dict[str, Any]) -> None:
 
 
 def _described(study: Study) -> dict[str, Any]:
-    names = _names([*study.runs, *(teacher.run for teacher in study.teachers)])
+    taught = [teacher.run for teacher in study.teachers]
+    every = [*study.all_runs, *study.rate_runs, *taught]
+    names = _names(every)
 
     def side(variant: Variant) -> dict[str, Any]:
-        return {'name': variant.name, 'runs': [names[run.path] for run in variant.runs]}
+        shorter = [each for part in study.shortened for each in part.sides]
+        runs = [
+            run for each in (variant, *shorter) if each.name == variant.name for run in each.runs
+        ]
+        return {'name': variant.name, 'runs': [names[run.path] for run in runs]}
 
-    files = {names[run.path]: dict(run.files) for run in study.runs}
-    files |= {names[teacher.run.path]: dict(teacher.run.files) for teacher in study.teachers}
     return {
         'taus': study.taus,
         'sustained': study.sustained,
+        'margin': study.margin,
         'baseline': side(study.baseline) if study.baseline else None,
         'variants': [side(variant) for variant in study.variants],
         'teachers': [
             {'run': names[teacher.run.path], 'checkpoint': teacher.checkpoint}
             for teacher in study.teachers
         ],
-        'runs': dict(sorted(files.items())),
+        'rate_runs': [names[run.path] for run in study.rate_runs],
+        'runs': dict(sorted((names[run.path], dict(run.files)) for run in every)),
     }
 
 

@@ -6,9 +6,10 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from .budgets import budget_results
 from .comparison import Comparison, Pair
 from .runs import Run
-from .settings import config_differences
+from .settings import config_differences, learning_rate
 from .statistics import CONFIDENCE, Crossing, Interval, Speedup, final_and_best
 from .study import Study, TeacherRun
 from .tables import CLOCKS
@@ -61,6 +62,26 @@ def as_json(study: Study) -> dict[str, Any]:
                 'record': run.record,
             }
             for run in study.runs
+        ],
+        'margin': study.margin,
+        'budgets': [
+            {
+                'name': side.name,
+                'budget': result.budget,
+                'finals': {run.seed: _number(final_and_best(run)[0]) for run in result.runs},
+                'difference': _interval(result.difference),
+                'not_inferior': result.not_inferior,
+            }
+            for side in (study.sides if study.shortened else ())
+            for result in budget_results(study, side.name)
+        ],
+        'rate_runs': [
+            {
+                'seed': run.seed,
+                'learning_rate': learning_rate(run),
+                'final': _number(final_and_best(run)[0]),
+            }
+            for run in study.rate_runs
         ],
         'differences': [
             {'setting': each.setting, 'baseline': each.baseline, 'variants': each.variants}

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from .blocks import Block, Figure, Heading, Page, Paragraph, Table
+from .budgets import budgets_sentence, budgets_table
 from .levels import target
 from .sentences import headline, ranking, title
 from .settings import config_differences, setting_text
 from .statistics import CONFIDENCE
 from .study import Study
-from .tables import clocks_table, decision_table, seeds_table, summary_table
+from .tables import clocks_table, decision_table, rates_table, seeds_table, summary_table
 from .wording import UNITS, value_text
 
 
@@ -27,6 +28,8 @@ def build_page(study: Study, explained: bool = True) -> Page:
         if number:
             blocks.append(Heading(title(study, tau)))
         blocks += _target(study, tau, '' if number == 0 else f'_{tau:g}')
+    blocks += _budgets(study)
+    blocks += _rates(study)
     blocks += _gradients(study)
     blocks += _teachers(study)
     blocks += _differences(study)
@@ -77,6 +80,27 @@ def _caption(study: Study) -> str:
 
 
 # ---------------------------------------------------------------------------------- the background
+
+
+def _budgets(study: Study) -> Iterator[Block]:
+    if study.shortened:
+        yield Heading('Shorter runs')
+        if study.margin is not None:
+            yield Paragraph(budgets_sentence(study))
+        yield budgets_table(study)
+
+
+def _rates(study: Study) -> Iterator[Block]:
+    if not study.baseline:
+        return
+    yield Heading("The baseline's learning rate")
+    if study.rate_runs:
+        yield rates_table(study)
+        return
+    yield Paragraph(
+        'Note: the baseline has not been compared with itself at half and at twice its learning '
+        'rate. A speedup over a baseline with a bad learning rate means little.'
+    )
 
 
 def _gradients(study: Study) -> Iterator[Block]:

@@ -73,6 +73,11 @@ class Run:
         return self.path.resolve().name
 
     @property
+    def budget(self) -> float:
+        """Part of the length of its config that it was planned for, see ``w2s train --budget``."""
+        return ((self.record or {}).get('settings') or {}).get('budget', 1.0)
+
+    @property
     def values(self) -> list[float]:
         """The metric, one a validation."""
         return [point['value'] for point in self.history]

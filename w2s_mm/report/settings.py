@@ -8,6 +8,7 @@ from typing import Any
 
 from w2s_mm.utils.settings import DISTILLATION, differences
 
+from .runs import Run
 from .study import Study
 
 _LONGEST = 160  # characters of a value on a page
@@ -55,8 +56,14 @@ def config_differences(study: Study) -> tuple[list[Difference], list[str]]:
     return sorted(found.values(), key=lambda each: not each.is_distillation), unknown
 
 
-def _settings(run: Any) -> dict[str, Any] | None:
+def _settings(run: Run | None) -> dict[str, Any] | None:
     return (run.record or {}).get('settings') if run else None
+
+
+def learning_rate(run: Run) -> float | None:
+    """The learning rate in the resolved config of a run, None where it is not known."""
+    wrapper = (_settings(run) or {}).get('optim_wrapper') or {}
+    return (wrapper.get('optimizer') or {}).get('lr')
 
 
 def setting_text(value: Any) -> str:

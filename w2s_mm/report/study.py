@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.run_files import TIME_TO_TARGET
 
 from .comparison import Comparison, compare
 from .levels import FINAL, NEARLY_FINAL, TEACHER, Level, target
-from .runs import Clock, Run, load_run
+from .runs import Clock, Run
 
 _STEP = re.compile(r'(iter|epoch)_(\d+)$')
-_START = (('initial_weights', 'the initial weights'), ('batches', 'the first batches'))
 
 
 @dataclass(frozen=True)
@@ -30,6 +24,19 @@ class Variant:
     def has_teacher(self) -> bool:
         """Whether a teacher was used; a variant need not have one."""
         return any(run.reference is not None for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Shortened:
+    """The runs of a study that were trained for a part of the length.
+
+    Attributes:
+        budget: That part, below 1.
+        sides: Those of the baseline and the variants.
+    """
+
+    budget: float
+    sides: list[Variant]
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,9 @@ class Study:
         teachers: The runs that trained the teachers, where they are known.
         notes: What could not be checked of the pairs.
         sustained: Whether the headline counts a crossing only if it holds for k validations.
+        shortened: Runs to shorter ends, the longest first.
+        margin: How much worse the final metric of such a run may be than that of the full baseline.
+        rate_runs: Runs of the baseline with other learning rates, on seeds for tuning.
     """
 
     variants: list[Variant]
@@ -77,6 +87,9 @@ class Study:
     teachers: list[TeacherRun]
     notes: list[str]
     sustained: bool = False
+    shortened: list[Shortened] = field(default_factory=list)
+    margin: float | None = None
+    rate_runs: list[Run] = field(default_factory=list)
     _compared: dict[Any, Comparison] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -88,6 +101,14 @@ class Study:
     def runs(self) -> list[Run]:
         """All runs, the baseline's first."""
         return [run for side in self.sides for run in side.runs]
+
+    @property
+    def all_runs(self) -> list[Run]:
+        """All runs, also those to shorter ends."""
+        return [
+            *self.runs,
+            *(r for part in self.shortened for side in part.sides for r in side.runs),
+        ]
 
     @property
     def hits_in_a_row(self) -> int:
@@ -138,128 +159,3 @@ class Study:
         saved = at[0].time - at[1].time
         cost = sum(teacher.seconds('train_seconds') for teacher in self.teachers)
         return cost / saved if saved > 0 else float('inf')
-
-
-def gather(
-    run_dirs: Sequence[str | Path],
-    baseline_dirs: Sequence[str | Path] = (),
-    *,
-    taus: Sequence[float] = (),
-    teacher_dirs: Sequence[str | Path] = (),
-    sustained: bool = False,
-) -> Study:
-    """Read work directories and group those that differ only in their seed.
-
-    Args:
-        run_dirs: Of our runs; ``student_seed0``, ``student_seed1`` or ``student/seed0``,
-            ``student/seed1`` are one variant, ``student``.
-        baseline_dirs: Of the runs they are paired with.
-        taus: Targets; by default those of the runs.
-        teacher_dirs: Of the runs that trained the teachers, where the runs do not name them.
-        sustained: Whether the headline counts a crossing only if it holds for k validations.
-
-    Raises:
-        W2SError: A directory has no run, the runs cannot be compared, or runs of a pair started
-            differently.
-    """
-    by_name: dict[str, list[Run]] = {}
-    for path in run_dirs:
-        run = load_run(path)
-        by_name.setdefault(variant_name(path, run.seed), []).append(run)
-    baselines = [load_run(path) for path in baseline_dirs]
-    variants = [Variant(name, runs) for name, runs in by_name.items()]
-    baseline = None
-    if baselines:
-        baseline = Variant(variant_name(baseline_dirs[0], baselines[0].seed), baselines)
-    runs = [run for variant in variants for run in variant.runs]
-    return make_study(variants, baseline, taus, _teacher_runs(runs, teacher_dirs), sustained)
-
-
-def make_study(
-    variants: list[Variant],
-    baseline: Variant | None,
-    taus: Sequence[float],
-    teachers: list[TeacherRun],
-    sustained: bool = False,
-) -> Study:
-    """Check the pairs and put a study together.
-
-    Raises:
-        W2SError: Runs of a pair started differently.
-    """
-    runs = [run for variant in variants for run in variant.runs]
-    taus = list(taus) or list(dict.fromkeys(tau for run in runs for tau in run.thresholds))
-    notes = []
-    unchecked = check_same_start(runs, baseline.runs if baseline else [])
-    if unchecked:
-        notes = [
-            f'Equal initial weights and data order could not be checked by fingerprints for seed '
-            f'{", ".join(unchecked)} (the runs have none).'
-        ]
-    return Study(variants, baseline, taus, teachers, notes, sustained)
-
-
-def variant_name(path: str | Path, seed: int | None) -> str:
-    """Name of a work directory without the seed, or of its parent if nothing else is left."""
-    path = Path(path).absolute()
-    return re.sub(rf'[_-]?(?:seed)?[_-]?(?<!\d){seed}$', '', path.name) or path.parent.name
-
-
-def check_same_start(runs: Sequence[Run], baselines: Sequence[Run]) -> list[str]:
-    """Check that both runs of each pair began with the same weights and received the same batches.
-
-    Returns:
-        Seeds of the pairs that could not be checked.
-
-    Raises:
-        W2SError: A pair differs; the message says which one and in what.
-    """
-    partners = {run.seed: run for run in baselines}
-    pairs = [(partners[run.seed], run) for run in runs if run.seed in partners]
-    for base, ours in pairs:
-        if base.record and ours.record:
-            check_records(base.record, ours.record, base.path, ours.path)
-    unknown = [str(ours.seed) for base, ours in pairs if not (_complete(base) and _complete(ours))]
-    return list(dict.fromkeys(unknown))
-
-
-def _complete(run: Run) -> bool:
-    return bool(run.record and run.record['initial_weights'])
-
-
-def check_records(
-    one: dict[str, Any], other: dict[str, Any], path: str | Path, other_path: str | Path
-) -> None:
-    """Refuse the records of two runs of one seed that started differently.
-
-    Raises:
-        W2SError: Initial weights or first batches differ.
-    """
-    for key, what in _START:
-        if one[key] and other[key] and one[key] != other[key]:
-            raise W2SError(
-                f'{path} and {other_path} (seed {one["seed"]}) differ in {what}: '
-                f'{_shown(one[key])} and {_shown(other[key])}. A fair pair needs the same model, '
-                f'init_cfg, data pipeline, batch size and sampler; only the distillation may '
-                f'differ. Make these settings of the two configs agree.'
-            )
-
-
-def _shown(fingerprint: Any) -> str:
-    return ' '.join(fingerprint) if isinstance(fingerprint, list) else str(fingerprint)
-
-
-def _teacher_runs(runs: Sequence[Run], given: Sequence[str | Path]) -> list[TeacherRun]:
-    """The runs that wrote the teachers' checkpoints, each once."""
-    places: dict[Path, str] = {Path(path): '' for path in given}
-    for run in runs:
-        teacher = (run.record or {}).get('teacher')
-        if teacher and '://' not in teacher['checkpoint']:
-            checkpoint = Path(teacher['checkpoint'])
-            places.setdefault(checkpoint.parent, checkpoint.stem)
-    known = [
-        TeacherRun(load_run(place), checkpoint)
-        for place, checkpoint in places.items()
-        if (place / TIME_TO_TARGET).is_file()
-    ]
-    return [teacher for teacher in known if teacher.run.history]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 from .blocks import Table
 from .comparison import Comparison
 from .decision import HEADER, LEVELS, decision_rows
 from .levels import target
 from .runs import Clock, Run
 from .sentences import mean_at
+from .settings import learning_rate, setting_text
 from .statistics import CONFIDENCE, crossing, final_and_best, mean_run
 from .study import Study, Variant
 from .text import closed_text, ends_text
@@ -132,3 +135,24 @@ def clocks_table(study: Study, tau: float) -> Table:
     if not study.baseline:
         header = ['variant', 'clock', 'mean curve']
     return Table(f'Time to {wanted} on three clocks: mean curves and pairs', header, rows)
+
+
+def rates_table(study: Study) -> Table:
+    """The runs of the baseline with other learning rates."""
+    runs = sorted(study.rate_runs, key=lambda run: (run.seed or 0, learning_rate(run) or 0))
+    metric = study.runs[0].metric
+    rows = [
+        [
+            str(run.seed),
+            setting_text(learning_rate(run)),
+            *('-' if isnan(end) else value_text(end, metric) for end in final_and_best(run)),
+        ]
+        for run in runs
+    ]
+    name = metric_name(metric)
+    rate = setting_text(learning_rate(study.baseline.runs[0])) if study.baseline else '-'
+    return Table(
+        f'The baseline with other learning rates, on seeds for tuning; the one in use is {rate}',
+        ['seed', 'learning rate', f'final {name}', f'best {name}'],
+        rows,
+    )

@@ -1,7 +1,7 @@
 import pytest
 
 from w2s_mm.report import gather
-from w2s_mm.report.study import variant_name
+from w2s_mm.report.gather import variant_name
 from w2s_mm.utils.errors import W2SError
 
 CURVE = [0.1, 0.22, 0.3]
@@ -16,6 +16,8 @@ CURVE = [0.1, 0.22, 0.3]
         ('x/student/seed0', 0, 'student'),
         ('x/student/0', 0, 'student'),
         ('x/student1', 1, 'student'),
+        ('x/student/budget0.5/seed0', 0, 'student'),
+        ('x/student_budget0.75_seed0', 0, 'student'),
         ('x/ours', 0, 'ours'),
         ('x/retinanet_r50', 0, 'retinanet_r50'),
         ('x/ours_7', None, 'ours_7'),
