@@ -13,6 +13,7 @@ COMMANDS = {
     'train': ('train', 'train a model'),
     'test': ('test', 'evaluate a checkpoint'),
     'compare': ('compare', 'train configs and a baseline with the same seeds, and report'),
+    'tune': ('tune', 'try settings of a baseline and a student, equally many of each'),
     'report': ('report', 'report on existing runs'),
     'select-teacher': ('select_teacher', 'evaluate checkpoints and recommend one as the teacher'),
     'diagnose': ('diagnose', 'check whether a teacher is too weak, suitable or too strong'),
