@@ -31,6 +31,15 @@ def test_same_seed_same_images():
     assert not np.array_equal(first, images(split='val', seed=1))
 
 
+def test_more_draws_add_images_and_keep_the_first():
+    one, three = (NoisyDigits('val', draws=draws) for draws in (1, 3))
+    assert len(three) == 3 * len(one) == 1191
+    images = [three.get_data_info(i)['img'] for i in (0, 397, 794)]
+    assert (images[0] == one.get_data_info(0)['img']).all()
+    assert (images[0] != images[1]).any() and (images[1] != images[2]).any()
+    assert three.get_data_info(397)['gt_label'] == one.get_data_info(0)['gt_label']
+
+
 def test_without_noise_it_is_the_scan_in_ink_on_paper():
     drawn = images(split='val', size=8, noise=0.0)[..., 0].astype(float)
     scans = load_digits().images[1400:] / 16

@@ -25,13 +25,15 @@ class NoisyDigits(BaseDataset):
     """Noisy digits in MMPretrain's format: ``img`` and ``gt_label``.
 
     Each image is an enlarged scan with random foreground and background brightness and Gaussian
-    noise. Image ``i`` of a split depends only on ``seed``, ``size``, ``noise`` and ``i``.
+    noise. Image ``i`` of a draw of a split depends only on ``seed``, ``size``, ``noise``, the draw
+    and ``i``.
 
     Args:
         split: ``'train'`` or ``'val'``; no scan is in both.
         size: Width and height of an image in pixels, at least 8.
         noise: Standard deviation of the noise, on a scale of 0 to 255.
         seed: Random seed.
+        draws: Images of each scan, at least 1: a larger validation set is less noisy.
         **kwargs: Arguments of MMEngine's ``BaseDataset`` not related to files, such as
             ``pipeline``.
 
@@ -43,30 +45,40 @@ class NoisyDigits(BaseDataset):
     METAINFO = {'classes': CLASSES}
 
     def __init__(
-        self, split: str, size: int = 16, noise: float = 80.0, seed: int = 0, **kwargs: Any
+        self,
+        split: str,
+        size: int = 16,
+        noise: float = 80.0,
+        seed: int = 0,
+        draws: int = 1,
+        **kwargs: Any,
     ) -> None:
         _check_split(split)
-        for name, value, least in (('size', size, 8), ('noise', noise, 0), ('seed', seed, 0)):
+        limits = (('size', size, 8), ('noise', noise, 0), ('seed', seed, 0), ('draws', draws, 1))
+        for name, value, least in limits:
             if not value >= least:
                 raise W2SError(f'dataset.{name} is {value}; expected a number of at least {least}.')
         self.split = split
         self.size = size
         self.noise = noise
         self.seed = seed
+        self.draws = draws
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Draw all images of the split, (S, S, 3) uint8, with their labels."""
         source = load_source(self.split)
         return [
-            {'img': self._draw(glyph, index), 'gt_label': int(label)}
+            {'img': self._draw(glyph, index, draw), 'gt_label': int(label)}
+            for draw in range(self.draws)
             for index, (glyph, label) in enumerate(zip(source.glyphs, source.labels, strict=True))
         ]
 
-    def _draw(self, glyph: np.ndarray, index: int) -> np.ndarray:
+    def _draw(self, glyph: np.ndarray, index: int, draw: int) -> np.ndarray:
         """Draw an image (S, S, 3) from a scan (8, 8) in 0..1."""
         Image = pillow()
-        rng = np.random.default_rng((self.seed, SPLITS.index(self.split), index))
+        key = (self.seed, SPLITS.index(self.split), index, draw)
+        rng = np.random.default_rng(key if draw else key[:3])  # the first draw is that without
         shape = (self.size, self.size)
         ink = np.asarray(Image.fromarray(glyph).resize(shape, Image.BICUBIC)).clip(0, 1)
         image = rng.uniform(*PAPER) + rng.uniform(*INK) * ink[..., None]
