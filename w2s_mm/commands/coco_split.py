@@ -1,4 +1,4 @@
-"""``w2s coco-split``: draw COCO train5k/val500 from the official annotation files."""
+"""``w2s coco-split``: draw COCO train5k/val500, or write a small copy of COCO."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from w2s_mm.datasets.coco_split import make_split
+from w2s_mm.datasets.coco_shrink import write_small_coco
+from w2s_mm.datasets.coco_split import make_split, official_annotations, read_instances
 
 from .cli import run_command
+from .progress import counter
 
 
 def coco_split(argv: Sequence[str] | None = None) -> None:
@@ -19,15 +21,33 @@ def coco_split(argv: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog='w2s coco-split',
-        description='Draw COCO train5k/val500 from the official annotation files, reproducibly.',
+        description='Draw COCO train5k/val500 from the official annotation files, reproducibly. '
+        'With --out, write a copy of smaller photographs instead.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('--root', type=Path, default=Path('data/coco'), help='directory of COCO')
     parser.add_argument('--train', type=int, default=5000, help='number of training images')
     parser.add_argument('--val', type=int, default=500, help='number of validation images')
     parser.add_argument('--seed', type=int, default=0, help='seed of the draw')
+    parser.add_argument('--out', type=Path, help='write photographs and annotations here')
+    parser.add_argument('--long-side', type=int, default=320, help='with --out: in pixels')
     args = parser.parse_args(argv)
-    make_split(args.root, args.train, args.val, args.seed)
+    if args.out is None:
+        make_split(args.root, args.train, args.val, args.seed)
+        return
+    sources = official_annotations(args.root)
+    for split, count in (('train', args.train), ('val', args.val)):
+        small = write_small_coco(
+            read_instances(sources[split]),
+            args.root / f'{split}2017',
+            args.out,
+            split,
+            count,
+            args.long_side,
+            args.seed,
+            counter(f'{split} images'),
+        )
+        print(f'{args.out}: {len(small["images"])} {split} images, long side {args.long_side} px')
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from w2s_mm.datasets import digit_scenes_figure, write_digit_scenes
 from w2s_mm.utils.errors import W2SError
 
 from .cli import run_command
+from .progress import counter
 
 
 def digit_scenes(argv: Sequence[str] | None = None) -> None:
@@ -40,7 +40,7 @@ def digit_scenes(argv: Sequence[str] | None = None) -> None:
             args.size,
             args.seed,
             force=args.force,
-            progress=_show_progress,
+            progress=counter('digit scenes'),
         )
         print(f'digit scenes: {"written to" if written else "already in"} {args.root}')
         if args.figure:
@@ -48,14 +48,6 @@ def digit_scenes(argv: Sequence[str] | None = None) -> None:
             print(f'digit scenes: figure written to {args.figure}')
     except (ValueError, OSError, ModuleNotFoundError) as error:
         raise W2SError(str(error)) from error
-
-
-def _show_progress(done: int, total: int) -> None:
-    """Show how many are drawn: often on a terminal, rarely in a file."""
-    live = sys.stderr.isatty()
-    if done == total or done % (20 if live else 400) == 0:
-        end = '\r' if live and done < total else '\n'
-        print(f'digit scenes: {done} of {total} drawn', end=end, file=sys.stderr, flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

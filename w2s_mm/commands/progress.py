@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -146,3 +146,19 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f'{seconds:.0f} s'
     return f'{seconds / 60:.0f} min' if seconds < 6000 else f'{seconds / 3600:.1f} h'
+
+
+def counter(what: str) -> Callable[[int, int], None]:
+    """A function that shows how many of a total are done: often on a terminal, rarely in a file.
+
+    Args:
+        what: What is counted, such as ``'digit scenes'``.
+    """
+
+    def show(done: int, total: int) -> None:
+        live = sys.stderr.isatty()
+        if done == total or done % (20 if live else 400) == 0:
+            end = '\r' if live and done < total else '\n'
+            print(f'{what}: {done} of {total} written', end=end, file=sys.stderr, flush=True)
+
+    return show

@@ -50,22 +50,10 @@ def make_split(root: Path, train: int, val: int, seed: int) -> None:
     Raises:
         W2SError: An official annotation file is missing or damaged.
     """
-    sources = {split: root / 'annotations' / f'instances_{split}2017.json' for split in _SPLITS}
-    for source in sources.values():
-        if not source.is_file():
-            raise W2SError(
-                f'{source} not found. Download annotations_trainval2017.zip from cocodataset.org '
-                f'and unpack it in {root}, or set --root.'
-            )
+    sources = official_annotations(root)
     for split, size, name in (('train', train, 'train5k'), ('val', val, 'val500')):
         source = sources[split]
-        print(f'Reading {source}', flush=True)
-        try:
-            instances = json.loads(source.read_text())
-        except json.JSONDecodeError as error:
-            raise W2SError(
-                f'{source} is damaged ({error}). Unpack annotations_trainval2017.zip again.'
-            ) from error
+        instances = read_instances(source)
         subset = draw_subset(instances, size, seed)
         target = source.with_name(f'instances_{name}.json')
         write_json(target, subset)
@@ -75,3 +63,34 @@ def make_split(root: Path, train: int, val: int, seed: int) -> None:
             f'{target}: {len(subset["images"])} images, {len(subset["annotations"])} boxes, '
             f'seed {seed}; ids in {ids}'
         )
+
+
+def official_annotations(root: Path) -> dict[str, Path]:
+    """The annotation files of COCO 2017 by split.
+
+    Raises:
+        W2SError: One is missing.
+    """
+    sources = {split: root / 'annotations' / f'instances_{split}2017.json' for split in _SPLITS}
+    for source in sources.values():
+        if not source.is_file():
+            raise W2SError(
+                f'{source} not found. Download annotations_trainval2017.zip from cocodataset.org '
+                f'and unpack it in {root}, or set --root.'
+            )
+    return sources
+
+
+def read_instances(source: Path) -> dict[str, Any]:
+    """Read an annotation file.
+
+    Raises:
+        W2SError: It is damaged.
+    """
+    print(f'Reading {source}', flush=True)
+    try:
+        return json.loads(source.read_text())
+    except json.JSONDecodeError as error:
+        raise W2SError(
+            f'{source} is damaged ({error}). Unpack annotations_trainval2017.zip again.'
+        ) from error
