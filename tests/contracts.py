@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from w2s_mm.core.compiled import compile_parts
 from w2s_mm.core.student import HEADS
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.utils.errors import W2SError
@@ -83,6 +84,25 @@ class StudentContracts:
         new = {name for name in found.keys() - expected.keys() if not name.startswith('grad ')}
         assert new == {f'loss loss_distill_{term}' for term in self.terms(student)}
         assert any(not torch.equal(found[n], expected[n]) for n in expected.keys() - set(kept))
+
+    @pytest.mark.slow
+    def test_compiled_parts_record_and_learn_the_same(self, twins):
+        student, _, batch = twins
+        student.set_distillation(1.0, 2.0)
+        before = {name: value.clone() for name, value in student.named_buffers()}
+        expected = step(student, batch)
+        student.zero_grad()
+        for name, value in student.named_buffers():
+            value.copy_(before[name])
+        torch._dynamo.reset()
+        taps = [tap for head in student.distill_heads for tap in head.taps(student)]
+        names = list(student.state_dict())
+        assert compile_parts(student, taps, backend='eager')
+        found = step(student, batch)
+        assert list(student.state_dict()) == names
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6, msg=name)
 
     def test_checkpoints_load_strictly_both_ways(self, twins):
         """Contract 2: names and order are the plain model's."""

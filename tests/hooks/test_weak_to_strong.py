@@ -472,3 +472,46 @@ def test_the_flexible_runner_on_one_device_trains_and_resumes_bit_by_bit(tmp_pat
     resumed.train()
     assert story(tmp_path / 'flexible') == whole
     assert same(weights(resumed), weights(expected))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('runner_type', [Runner, FlexibleRunner])
+def test_a_compiled_run_distils_and_resumes_as_without_compile(
+    tmp_path, teacher, runner_type, monkeypatch
+):
+    """With MMEngine's own ``compile`` of the whole step, nothing would be recorded."""
+    compiled = []
+
+    def keep(graph, inputs):
+        compiled.append(graph)
+        return graph.forward
+
+    compile = torch.compile
+    monkeypatch.setattr(torch, 'compile', lambda func, backend: compile(func, backend=keep))
+
+    def config(name, **settings):
+        made = make_config(tmp_path / name, teacher, **settings)
+        if runner_type is FlexibleRunner:
+            made.strategy = dict(type='SingleDeviceStrategy')
+            made.env_cfg = dict(dist_cfg=dict(backend='gloo'))
+        return made
+
+    def train(name, **settings):
+        torch._dynamo.reset()
+        runner = runner_type.from_cfg(config(name, **settings))
+        runner.train()
+        return runner
+
+    expected = train('plain')
+    found = train('compiled', compile=dict(backend='eager'))
+    assert compiled
+    assert story(tmp_path / 'compiled') == story(tmp_path / 'plain')
+    assert same(weights(found), weights(expected))
+    for epoch in (2, 4):  # before the end of distillation, and after it
+        last = tmp_path / 'compiled' / f'epoch_{epoch}.pth'
+        (tmp_path / 'compiled' / 'last_checkpoint').write_text(str(last))
+        compiled.clear()
+        resumed = train('compiled', compile=dict(backend='eager'), resume=True)
+        assert story(tmp_path / 'compiled') == story(tmp_path / 'plain')
+        assert same(weights(resumed), weights(expected))
+        assert compiled or epoch == 4

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from w2s_mm.core.adapters import adapter_state, forget, load_adapter_state, trainable
+from w2s_mm.core.compiled import compile_parts
 from w2s_mm.core.metric import Rule, check_metric_range, pick_metric
 from w2s_mm.core.reference import measure_reference, probe_metric_names
 from w2s_mm.core.registry import build_schedule, build_stop, build_temperature
@@ -17,7 +18,14 @@ from w2s_mm.core.schedule import Schedule, TemperatureRamp, Unit
 from w2s_mm.core.student import DISTILL_PREFIX, WeakToStrong
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
-from w2s_mm.utils.mm import is_resuming, iters_per_epoch, plain_types, type_name, unwrapped
+from w2s_mm.utils.mm import (
+    is_resuming,
+    iters_per_epoch,
+    plain_types,
+    type_name,
+    undo_compile,
+    unwrapped,
+)
 from w2s_mm.utils.polyline import Polyline
 from w2s_mm.utils.run_files import FORMATS, WEAK_TO_STRONG
 
@@ -99,6 +107,7 @@ class WeakToStrongHook(Hook):
         self._student: WeakToStrong | None = None  # set while distillation is not over
         self._heads: list[tuple[Schedule, TemperatureRamp]] = []
         self._head_names: list[str] = []
+        self._taps: list[str] = []
         self._weights: list[Polyline] = []
         self._fingerprint: str | None = None
         self._iters: dict[Unit, float] = {}
@@ -127,7 +136,9 @@ class WeakToStrongHook(Hook):
         self._restored = checkpoint.get('weak_to_strong')
         self._resumed_without_state = self._restored is None
         if self._restored and self._restored.get('ended'):
-            self._read_heads(_student_of(runner))
+            student = _student_of(runner)
+            self._read_heads(student)
+            self._taps = _taps(student)
             _end(runner)  # before the optimizer's state is loaded, which has no adapters
 
     # ---------------------------------------------------------- before training
@@ -145,9 +156,11 @@ class WeakToStrongHook(Hook):
         self._check_run(runner)
         self._restore(runner)
         if not student.distill_heads or runner.iter >= self._last_iter:
+            self._taps = self._taps or _taps(student)
             _end(runner)
         else:
             student.prepare_teacher()
+            self._taps = _taps(student)
             self._check_teacher(runner, student)
             if self._restored is None:
                 self._open(runner, student)
@@ -159,6 +172,10 @@ class WeakToStrongHook(Hook):
             f'iteration {self._last_iter:.0f} or until {self.stop.describe()}'
             + (f' (ended at iteration {self.closed_at}).' if self.closed_at is not None else '.')
         )
+        options = undo_compile(runner)
+        if options is not None:
+            parts = compile_parts(student, self._taps, **options)
+            runner.logger.info(f'Compiled, each on its own: {", ".join(parts)}.')
         self._write(runner)
 
     def _read_heads(self, student: WeakToStrong) -> None:
@@ -399,6 +416,11 @@ def _end(runner: Any) -> None:
         average = getattr(getattr(hook, 'ema_model', None), 'module', None)
         if isinstance(average, WeakToStrong):
             average.end_distillation()
+
+
+def _taps(student: WeakToStrong) -> list[str]:
+    """Names of all submodules that are recorded while distilling."""
+    return [tap for head in student.distill_heads for tap in head.taps(student)]
 
 
 def _student_of(runner: Any) -> WeakToStrong:

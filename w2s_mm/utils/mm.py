@@ -189,3 +189,20 @@ def swaps_channels(preprocessor: nn.Module) -> bool:
     """Whether a data preprocessor swaps BGR and RGB."""
     swaps = getattr(preprocessor, '_channel_conversion', None)
     return bool(getattr(preprocessor, 'to_rgb', False) if swaps is None else swaps)
+
+
+def undo_compile(runner: Any) -> dict[str, Any] | None:
+    """Take back what MMEngine does for ``compile`` in a config, before the first iteration.
+
+    Returns:
+        Arguments for ``torch.compile``, or None if nothing was compiled.
+    """
+    options = runner.cfg.get('compile')
+    if options is None or options is False:
+        return None
+    for model in (runner.model, unwrapped(runner.model)):
+        for name in ('train_step', 'forward'):  # Runner; the strategies of FlexibleRunner
+            model.__dict__.pop(name, None)
+    options = {} if options is True else dict(options)
+    options.pop('target', None)
+    return options
