@@ -1,12 +1,17 @@
 #!/usr/bin/env python
 """Measure the cost of distillation: time and memory per iteration, relative to the baseline.
 
-    python benchmarks/cost.py [--config CONFIG] [--iterations 60] [--threads 2] [--json FILE]
+    python benchmarks/cost.py [--config CONFIG] [--iterations 60] [--threads 2] [--compile]
+        [--json FILE]
 
 Three models are trained in turn on the same batches in one process, so that changes in the
 machine's speed affect all of them: the baseline (the plain detector), the student during
 distillation, and the student after distillation has ended. The script reports the median and
 quartiles of the time ratios per iteration, after warm-up. The time of the hook is included.
+
+With ``--compile``, it compares the baseline and the student during distillation, each without and
+with ``compile=True`` in its config: MMEngine compiles the baseline's whole step, and the hook the
+student's parts.
 
 The teacher's checkpoint and the training data of the config must exist.
 """
@@ -29,16 +34,18 @@ from mmengine.logging import MessageHub
 from mmengine.registry import HOOKS, MODELS, init_default_scope
 from mmengine.runner import Runner
 
+from w2s_mm.core.compiled import compile_parts
 from w2s_mm.utils.mm import read_config_file
 
 ROLES = ('baseline', 'distilling', 'closed')
+COMPILED = ('baseline', 'distilling', 'baseline compiled', 'distilling compiled')
 
 
 class TimedModel:
     """A model, its optimizer and, for a student, its hook."""
 
-    def __init__(self, role: str, cfg: Config) -> None:
-        self.role = role
+    def __init__(self, name: str, cfg: Config) -> None:
+        role, _, compiled = name.partition(' ')
         model_cfg = copy.deepcopy(cfg.model)
         if role == 'baseline':
             for key in ('teacher', 'distill_head', 'gamma'):
@@ -64,6 +71,11 @@ class TimedModel:
             self.hook._student = self.model
         if role == 'closed':
             self.model.end_distillation()
+        if compiled and role == 'baseline':
+            self.model.train_step = torch.compile(self.model.train_step)
+        elif compiled:
+            taps = [tap for head in self.model.distill_heads for tap in head.taps(self.model)]
+            compile_parts(self.model, taps)
         self.seconds: list[float] = []
 
     def step(self, batch: dict[str, Any]) -> None:
@@ -111,6 +123,7 @@ def main() -> None:
     parser.add_argument('--iterations', type=int, default=60)
     parser.add_argument('--warmup', type=int, default=8)
     parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    parser.add_argument('--compile', action='store_true')
     parser.add_argument('--json')
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -119,12 +132,13 @@ def main() -> None:
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
     batches = [batch for batch, _ in zip(loader, range(8), strict=False)]
 
-    by_role = {role: TimedModel(role, cfg) for role in ROLES}
+    roles = COMPILED if args.compile else ROLES
+    by_role = {role: TimedModel(role, cfg) for role in roles}
     total = args.warmup + args.iterations
     for number in range(total):
         # Rotate the order, so that no model always runs after the same one.
-        for offset in range(len(ROLES)):
-            by_role[ROLES[(number + offset) % len(ROLES)]].step(batches[number % len(batches)])
+        for offset in range(len(roles)):
+            by_role[roles[(number + offset) % len(roles)]].step(batches[number % len(batches)])
         if (number + 1) % 10 == 0:
             print(f'Iteration [{number + 1}/{total}]', flush=True)
 
@@ -138,8 +152,9 @@ def main() -> None:
         'baseline_seconds': statistics.median(baseline.seconds[args.warmup :]),
     }
     print(f'\nbaseline: {result["baseline_seconds"]:.4f} s per iteration (median)')
-    memory = {role: peak_bytes(by_role[role], batches[0]) for role in ROLES}
-    for role in ROLES[1:]:
+    width = max(map(len, roles))
+    memory = {role: peak_bytes(by_role[role], batches[0]) for role in roles}
+    for role in roles[1:]:
         low, median, high = statistics.quantiles(ratios(by_role[role], baseline, args.warmup), n=4)
         share = memory[role] / memory['baseline']
         result[role] = {
@@ -148,7 +163,7 @@ def main() -> None:
             'peak_memory_ratio': share,
         }
         print(
-            f'{role:>10}: {median:.3f} x the time (quartiles {low:.3f} to {high:.3f}), '
+            f'{role:>{width}}: {median:.3f} x the time (quartiles {low:.3f} to {high:.3f}), '
             f'{share:.4f} x the peak memory of a step'
         )
     result['peak_bytes'] = memory

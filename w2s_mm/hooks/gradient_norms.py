@@ -96,8 +96,8 @@ class GradientNormHook(Hook):
         if self._measured is None:
             raise W2SError(
                 f'GradientNormHook found no losses: the forward pass of '
-                f'{type(runner.model).__name__} returns no dict of losses during training. Remove '
-                f'the hook.'
+                f'{type(runner.model).__name__} returns no dict of losses during training, or is '
+                f'compiled. Remove the hook, or compile.'
             )
         measured, seconds = self._measured
         for name, value in measured.items():
