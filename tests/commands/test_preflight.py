@@ -236,7 +236,9 @@ def test_nothing_to_resume(tmp_path):
 
 
 def test_run_stopped_before_its_first_checkpoint_starts_over(tmp_path):
-    check_resume(Config({**RUN, 'work_dir': str(tmp_path)}))
+    cfg = Config({**RUN, 'work_dir': str(tmp_path), 'resume': True})
+    check_resume(cfg)
+    assert not cfg.resume  # hooks would take the run's start for a resumed one
 
 
 def test_checkpoint_without_a_configuration_says_nothing(stopped, tmp_path):

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -103,6 +104,46 @@ def test_a_run_resumed_at_its_end_is_finished(tmp_path, teacher, by_epoch):
         told = read(tmp_path / 'run', 'time_to_target.json')
         assert told['finished']
         assert [point['iter'] for point in told['history']] == [4, 8, 12, 16]
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_resumed_at_its_end_the_last_checkpoint_is_that_of_the_whole_run(
+    tmp_path, evaluations, by_epoch
+):
+    """Its last validation is a new best, with which MMEngine saves it once more."""
+
+    class Killed(Exception):
+        pass
+
+    class Killer(Hook):
+        def before_val(self, runner) -> None:
+            if runner.iter == 16:
+                raise Killed
+
+    def config(**more):
+        made = make_config(tmp_path / 'run', None, by_epoch=by_epoch, **more)
+        made.default_hooks.checkpoint.update(save_best='toy/fit', rule='greater')
+        return made
+
+    path = tmp_path / 'run' / ('epoch_4.pth' if by_epoch else 'iter_16.pth')
+
+    def saved():
+        kept = torch.load(path, weights_only=False)
+        best = kept['message_hub']['runtime_info']['best_score']
+        return kept['exact_resume']['validated_iter'], best
+
+    run(config())
+    whole = saved()
+    evaluations['done'] = 0
+    runner = Runner.from_cfg(config())
+    runner.register_hook(Killer(), priority='HIGHEST')
+    with pytest.raises(Killed):
+        runner.train()
+    last = tmp_path / 'run' / 'last_checkpoint'
+    last.write_text('')  # as a kill may leave it
+    run(config(resume=True, load_from=str(path)))
+    assert saved() == whole
+    assert last.read_text() == str(path)
 
 
 @pytest.mark.parametrize('by_epoch', [True, False])

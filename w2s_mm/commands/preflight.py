@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.mm import type_name
 from w2s_mm.utils.settings import differences
 
+LEAST_FREE = 2**20  # bytes; the log and the config alone need some
 # Keys that may differ anywhere in these.
 MAY_DIFFER = (
     'num_workers',
@@ -138,4 +141,25 @@ def refuse_another_config(
         raise W2SError(
             f'{source} belongs to a run of another config:\n  {shown}{more}\n'
             f'Nothing was changed. Restore these settings, or start in another --work-dir.'
+        )
+
+
+def check_work_dir(work_dir: str | Path) -> None:
+    """Check that a run can write to its work directory, without writing to it.
+
+    Raises:
+        W2SError: It cannot; the message says why.
+    """
+    remedy = f'Give another --work-dir than {work_dir}.'
+    path = Path(work_dir).absolute()
+    while not path.exists():
+        path = path.parent
+    if not path.is_dir():
+        raise W2SError(f'{path} is not a directory. {remedy}')
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise W2SError(f'{path} cannot be written (no permission, or a read-only disk). {remedy}')
+    usage = shutil.disk_usage(path)
+    if usage.total and usage.free < LEAST_FREE:  # some file systems do not tell
+        raise W2SError(
+            f'The disk of {path} is full ({usage.free:,} bytes free). Free some space. {remedy}'
         )

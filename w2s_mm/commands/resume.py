@@ -34,7 +34,8 @@ MAY_DIFFER_ON_RESUME = (*MAY_DIFFER, 'checkpoint', 'max_epochs', 'max_iters')
 def check_resume(cfg: Config) -> int | None:
     """Check that a run is resumed with the config that it was started with.
 
-    Sets ``load_from`` to the checkpoint that it continues from.
+    Sets ``load_from`` to the checkpoint that it continues from, or ``resume`` to False if the run
+    was stopped before its first one.
 
     Returns:
         The seed that it was started with, None where the checkpoint has none.
@@ -44,8 +45,9 @@ def check_resume(cfg: Config) -> int | None:
             settings; the message names them.
     """
     found = checkpoint_to_resume(cfg)
-    if found is None:
-        return None  # stopped before its first checkpoint: it starts from the beginning
+    if found is None:  # stopped before its first checkpoint: it starts from the beginning
+        cfg.resume = False
+        return None
     cfg.load_from, checkpoint = found
     meta = checkpoint['meta']
     seed = meta.get('seed')
@@ -65,9 +67,9 @@ def _without_none(settings: dict[str, Any] | None) -> dict[str, Any]:
 def checkpoint_to_resume(cfg: Config) -> tuple[str, dict[str, Any]] | None:
     """The checkpoint to resume from: ``load_from``, or the last one that can be read.
 
-    MMEngine does not write its checkpoints atomically, so a run that was killed may leave one that
-    is cut short, or a ``last_checkpoint`` that is empty. Then the one before it is used, and a
-    message says so.
+    A power cut, or a kill where checkpoints are not written atomically, may leave one that is cut
+    short, or a ``last_checkpoint`` that is empty. Then the one before it is used, and a message
+    says so.
 
     Returns:
         Its path and its content; None if the run was stopped before its first checkpoint.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from w2s_mm.utils.errors import W2SError
 
 from .cli import config_parser, read_config, run_command
+
+# A full disk, a quota, a limit on the size of files, and a disk that has become read-only.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def configure(argv: Sequence[str] | None = None) -> Any:
@@ -21,7 +26,7 @@ def configure(argv: Sequence[str] | None = None) -> Any:
     from w2s_mm.hooks.weak_to_strong import check_parallel
 
     from .budget import shorten
-    from .preflight import check_data, hook_config
+    from .preflight import check_data, check_work_dir, hook_config
     from .resume import check_resume
 
     parser = config_parser('train', 'Train a model.')
@@ -64,6 +69,7 @@ def configure(argv: Sequence[str] | None = None) -> Any:
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if hook_config(cfg, 'WeakToStrongHook') and cfg.model.get('gamma', 1) != 0:
         check_parallel(cfg)
+    check_work_dir(cfg.work_dir)
     check_data(cfg, ('train', 'val'))
     if cfg.get('resume'):
         seed = check_resume(cfg)
@@ -79,10 +85,30 @@ def train(argv: Sequence[str] | None = None) -> None:
     from w2s_mm.hooks import RunRecordHook
     from w2s_mm.utils.mm import build_runner
 
-    runner = build_runner(cfg)
-    check_distills(runner)
-    runner.register_hook(RunRecordHook())
-    runner.train()
+    with disk_errors(cfg.work_dir):
+        runner = build_runner(cfg)
+        check_distills(runner)
+        runner.register_hook(RunRecordHook())
+        runner.train()
+
+
+@contextmanager
+def disk_errors(work_dir: str) -> Iterator[None]:
+    """Turn the errors of a disk that is full or read-only into one that says what to do.
+
+    Raises:
+        W2SError: A file of the run could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        raise W2SError(
+            f'{error.filename or work_dir} could not be written: {error.strerror}. The checkpoints '
+            f'of this run that are complete are intact. Free some space in {work_dir}, or make it '
+            f'writable, then run the same command with --resume to continue.'
+        ) from error
 
 
 def check_distills(runner: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,8 +12,10 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import HOOKS
 
 import w2s_mm.utils.local_backend  # noqa: F401  (checkpoints are written atomically)
-from w2s_mm.utils.mm import is_epoch_based, is_resuming, validation_due
+from w2s_mm.utils.files import write_bytes
+from w2s_mm.utils.mm import is_epoch_based, is_resuming, resumed_from, validation_due
 from w2s_mm.utils.rng import rng_state, set_rng_state
+from w2s_mm.utils.run_files import LAST_CHECKPOINT
 
 
 @HOOKS.register_module()
@@ -39,13 +42,21 @@ class ExactResumeHook(Hook):
         self._single: list[CheckpointHook] = []  # those that keep one checkpoint
 
     def before_train(self, runner: Any) -> None:
-        """Keep the last checkpoint until the next one is complete.
+        """Tell CheckpointHook the last checkpoint, and keep it until the next one is complete.
 
-        With ``max_keep_ckpts=1`` MMEngine removes the only checkpoint before it writes the next. A
-        run killed in between could not be resumed.
+        After a resume MMEngine does not know it, and would not save it again if the missing
+        validation is a new best. With ``max_keep_ckpts=1`` MMEngine removes the only checkpoint
+        before it writes the next, so that a run killed in between could not be resumed.
         """
         for hook in runner.hooks:
-            if isinstance(hook, CheckpointHook) and hook.max_keep_ckpts == 1:
+            if not isinstance(hook, CheckpointHook):
+                continue
+            last = resumed_from(runner)
+            if last and Path(last).resolve().parent == Path(hook.out_dir).resolve():
+                hook.last_ckpt = last
+                if is_main_process():
+                    write_bytes(Path(runner.work_dir) / LAST_CHECKPOINT, last.encode())
+            if hook.max_keep_ckpts == 1:
                 hook.max_keep_ckpts = 2
                 hook.keep_ckpt_ids = deque(hook.keep_ckpt_ids, 2)
                 self._single.append(hook)

@@ -14,7 +14,7 @@ from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
 from .errors import W2SError
@@ -142,6 +142,13 @@ def unwrapped(model: nn.Module) -> Any:
 def is_resuming(runner: Any) -> bool:
     """Whether the run resumes from a checkpoint (as opposed to ``load_from``)."""
     return bool(runner._resume)
+
+
+def resumed_from(runner: Any) -> str | None:
+    """Path of the checkpoint that the run was resumed from, or None."""
+    if not runner._resume:
+        return None
+    return runner._load_from or find_latest_checkpoint(runner.work_dir)
 
 
 def iters_per_epoch(runner: Any) -> float:
