@@ -117,7 +117,7 @@ def test_auto_scale_lr(config):
 def test_resume(config, tmp_path):
     (tmp_path / 'run').mkdir()
     cfg = configure([str(config), '--work-dir', 'run', '--resume'])
-    assert cfg.resume is True and cfg.load_from is None
+    assert not cfg.resume and cfg.load_from is None  # no checkpoint yet: it starts
     with pytest.raises(W2SError, match='Nothing to resume'):
         configure([str(config), '--work-dir', 'no_run', '--resume'])
     with pytest.raises(W2SError, match=r'nothing\.pth'):
