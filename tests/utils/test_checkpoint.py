@@ -262,7 +262,7 @@ def test_processes_that_need_one_file_at_once_download_it_once(tmp_path):
             self.end_headers()
             self.wfile.write(content[:100])
             begun.set()
-            rest.wait(60)
+            rest.wait(1800)
             self.wfile.write(content[100:])
 
         def log_message(self, *_):
@@ -279,7 +279,7 @@ def test_processes_that_need_one_file_at_once_download_it_once(tmp_path):
 
     processes = [start()]
     try:
-        assert begun.wait(60)
+        assert begun.wait(1800)
         assert not list(hub.rglob('*-c.pth'))  # no part of a file under its name
         processes.append(start())
         for process in processes:
@@ -287,7 +287,7 @@ def test_processes_that_need_one_file_at_once_download_it_once(tmp_path):
         time.sleep(0.5)  # for their requests, if they make any; a late one weakens the test only
         rest.set()
         for process in processes:
-            out, errors = process.communicate(timeout=60)
+            out, errors = process.communicate(timeout=1800)
             assert out == "['steps', 'weight']\n", errors
     finally:
         rest.set()
