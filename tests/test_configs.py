@@ -11,6 +11,7 @@ from mmengine.hub import get_config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 
+from w2s_mm.utils.batch import total_batch
 from w2s_mm.utils.mm import read_config_file
 
 ROOT = Path(__file__).parent.parent
@@ -161,6 +162,15 @@ def test_a_teachers_checkpoint_is_one_that_its_config_writes(name):
     assert saving.get('by_epoch', True) == (unit == 'epoch')
     assert int(last) == length or int(last) % saving.interval == 0
     assert int(last) <= length
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_the_command_trains_with_the_total_batch_of_the_learning_rate(name):
+    processes = re.search(r'dist_train\.sh \S+ (\d)', fields(name)['Command'])
+    batch = total_batch(read(name), int(processes[1]) if processes else 1)
+    assert batch.base == batch.total and not batch.scaled
+    told = re.search(r' of ([\d,]+) images', fields(name)['Takes'])
+    assert int(told[1].replace(',', '')) == batch.base
 
 
 @pytest.mark.parametrize('name', CONFIGS)

@@ -48,6 +48,7 @@ def arguments(config: str, work_dir: Path, scenes: Path, *options: str) -> list[
         'default_hooks.checkpoint.interval=2',
         'default_hooks.checkpoint.max_keep_ckpts=-1',
         'train_dataloader.batch_size=4',
+        'auto_scale_lr.base_batch_size=4',
         f'train_dataloader.dataset.data_root={scenes}/',
         f'val_dataloader.dataset.data_root={scenes}/',
         f'val_evaluator.ann_file={scenes}/annotations/val.json',
@@ -150,6 +151,7 @@ def test_every_family_trains_with_its_teacher(name, scenes, tmp_path):
     short = (
         'train_cfg.max_iters=2',
         'train_dataloader.batch_size=2',
+        'auto_scale_lr.base_batch_size=2',
     )
     train(arguments(f'{name}_teacher', tmp_path / 'teacher', scenes, *short))
     options = student_options(name, tmp_path / 'teacher/iter_2.pth', *short)

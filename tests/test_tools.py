@@ -77,6 +77,7 @@ def test_two_processes_train_and_test_a_detector(tmp_path):
     options = [
         '--cfg-options',
         'train_dataloader.batch_size=2',
+        'auto_scale_lr.base_batch_size=4',
         f'train_dataloader.dataset.data_root={scenes}/',
         f'val_dataloader.dataset.data_root={scenes}/',
         f'val_evaluator.ann_file={scenes}/annotations/val.json',

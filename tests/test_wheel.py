@@ -62,6 +62,7 @@ val_dataloader = dict(
 )
 val_evaluator = dict(ann_file='data/digit_scenes/annotations/val.json')
 train_cfg = dict(max_epochs=1)
+auto_scale_lr = dict(base_batch_size=2)
 """
 
 

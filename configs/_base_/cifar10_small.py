@@ -57,6 +57,7 @@ train_cfg = dict(by_epoch=False, max_iters=782, val_interval=20)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=5e-4))
+auto_scale_lr = dict(enable=False, base_batch_size=64)
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False)
 default_hooks = dict(
     exact_resume=dict(type='ExactResumeHook'),

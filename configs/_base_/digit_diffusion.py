@@ -42,6 +42,7 @@ train_cfg = dict(by_epoch=False, max_iters=1000, val_interval=25)
 val_cfg = dict(type='SamplingLoop')
 test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.0))
+auto_scale_lr = dict(enable=False, base_batch_size=8)
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False)
 # Averages over about the last tenth of the iterations so far.
 custom_hooks = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA', gamma=10)]

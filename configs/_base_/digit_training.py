@@ -10,6 +10,7 @@ train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=20)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05))
+auto_scale_lr = dict(enable=False, base_batch_size=16)
 default_hooks = dict(
     exact_resume=dict(type='ExactResumeHook'),
     time_to_target=dict(type='TimeToTargetHook', metric='coco/bbox_mAP_50', thresholds=[0.3]),

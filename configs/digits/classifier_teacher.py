@@ -24,3 +24,4 @@ model = dict(
 train_dataloader = dict(batch_size=64)
 train_cfg = dict(max_iters=800, val_interval=100)
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=6e-3, weight_decay=0.05))
+auto_scale_lr = dict(base_batch_size=64)

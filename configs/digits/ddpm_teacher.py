@@ -13,6 +13,7 @@ _base_ = './ddpm_baseline.py'
 
 model = dict(unet=dict(channels=16))
 train_dataloader = dict(batch_size=32)
+auto_scale_lr = dict(base_batch_size=32)
 param_scheduler = None
 train_cfg = dict(max_iters=350, val_interval=50)
 default_hooks = dict(checkpoint=dict(interval=50, max_keep_ckpts=-1))

@@ -22,6 +22,7 @@ SETTINGS = (
     'default_hooks.checkpoint.interval=2',
     'default_hooks.checkpoint.max_keep_ckpts=-1',
     'train_dataloader.batch_size=4',
+    'auto_scale_lr.base_batch_size=4',
     'train_dataloader.dataset.indices=40',
     'val_dataloader.dataset.indices=20',
 )

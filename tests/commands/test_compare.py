@@ -11,6 +11,7 @@ from mmengine.config import Config, DictAction
 from w2s_mm.commands import compare as command
 from w2s_mm.commands.budget import shorten
 from w2s_mm.commands.compare import compare
+from w2s_mm.utils.batch import total_batch
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.mm import plain_types
@@ -103,6 +104,7 @@ def leave(training):
     shorten(cfg, training.budget)
     record = {'format': 2, 'config': training.config, 'seed': training.seed, 'parameters': 1}
     record['settings'] = plain_types(cfg)
+    record['batch'] = total_batch(cfg, 1).record()
     record |= {'initial_weights': f'w{training.seed}', 'batches': ['b'], 'teacher': None}
     write_json(training.run_dir / 'run.json', {**record, 'software': {}, 'hardware': {}})
     cfg.randomness = {'seed': training.seed}
@@ -155,6 +157,22 @@ def test_a_changed_config_in_an_old_work_dir_is_refused(
     Path('weak2.pth').write_text('')
     with pytest.raises(W2SError, match=rf'{message}[\s\S]*another --work-dir'):
         compare([*configs, '--cfg-options', change])
+
+
+def test_the_rate_of_all_runs_is_scaled_alike(configs, trained, no_report):
+    with Path('base.py').open('a') as base:
+        base.write('auto_scale_lr = dict(base_batch_size=8)\n')
+    with pytest.raises(
+        W2SError, match=r'is 4 \(batch size 4 x 1 process\), and .* is for 8'
+    ) as stop:
+        compare(configs)
+    assert trained == [] and '--gpus-per-run 2\n' in str(stop.value)
+    compare([*configs[:-1], 'on_two', '--gpus-per-run', '2'])
+    trained.clear()
+    compare([*configs, '--auto-scale-lr'])
+    assert {each.options for each in trained} == {('auto_scale_lr.enable=True',)}
+    with pytest.raises(W2SError, match=r'times that of the config: 0\.5 there, 1\.0 now'):
+        compare([*configs, '--cfg-options', 'auto_scale_lr.base_batch_size=4'])
 
 
 @pytest.mark.parametrize(

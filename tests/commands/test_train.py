@@ -1,13 +1,17 @@
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.runner import Runner
 
-from tests.hooks.toy import make_config, make_teacher
+from tests.hooks.toy import make_config, make_teacher, same
 from w2s_mm.commands import train
 from w2s_mm.commands.train import check_distills, configure, main
+from w2s_mm.commands.train import train as train_command
 from w2s_mm.utils.errors import W2SError
 
 CONFIG = """
@@ -111,7 +115,105 @@ def test_auto_scale_lr(config):
         configure([str(config), '--auto-scale-lr'])
     options = ['--cfg-options', 'auto_scale_lr.base_batch_size=16']
     assert configure([str(config), '--auto-scale-lr', *options]).auto_scale_lr.enable
-    assert 'enable' not in configure([str(config), *options]).auto_scale_lr
+
+
+def test_another_total_batch_stops_with_both_numbers_and_what_to_type(config, tmp_path):
+    options = ['--cfg-options', 'auto_scale_lr.base_batch_size=16']
+    with pytest.raises(W2SError) as stopped:
+        configure([str(config), *options])
+    message = str(stopped.value)
+    assert 'The total batch of this run is 2 (batch size 2 x 1 process)' in message
+    assert f'the learning rate 0.1 of {config} is for 16' in message
+    assert re.search(r'batch 2, learning rate 0.0125 +--auto-scale-lr\n', message)
+    assert f'  torchrun --nproc-per-node 8 -m w2s_mm train {config} --launcher pytorch\n' in message
+    assert not (tmp_path / 'work_dirs').exists()
+    typed = re.findall(r'--cfg-options (\S+=\d+)$', message, re.MULTILINE)
+    assert typed == ['train_dataloader.batch_size=16', 'auto_scale_lr.base_batch_size=2']
+    for each in typed:
+        configure([str(config), *options, each])
+
+
+@pytest.mark.parametrize(
+    ('launcher', 'variable'),
+    [('pytorch', 'WORLD_SIZE'), ('slurm', 'SLURM_NTASKS'), ('mpi', 'OMPI_COMM_WORLD_SIZE')],
+)
+def test_processes_and_accumulation_count(config, monkeypatch, launcher, variable):
+    on('cuda', monkeypatch)
+    command = [str(config), '--launcher', launcher, '--cfg-options']
+    command += ['auto_scale_lr.base_batch_size=16']
+    monkeypatch.setenv(variable, '8')
+    configure(command)
+    monkeypatch.setenv(variable, '4')
+    configure([*command, 'optim_wrapper.accumulative_counts=2'])
+    with pytest.raises(W2SError, match=r'is 8 \(batch size 2 x 4 processes\), and .* is for 16'):
+        configure(command)
+    with pytest.raises(W2SError, match=r'is 24 \(batch size 2 x 4 processes x 3 accumulated\)'):
+        configure([*command, 'optim_wrapper.accumulative_counts=3'])
+
+
+@pytest.mark.parametrize('value', ['0', '2.5', 'many', 'True'])
+def test_a_base_batch_size_that_is_no_number_of_images(config, value):
+    with pytest.raises(W2SError, match=r'base_batch_size is .*; expected an integer'):
+        configure([str(config), '--cfg-options', f'auto_scale_lr.base_batch_size={value}'])
+
+
+def toy_arguments(folder, *arguments, batch=3, base=6):
+    """Arguments of ``w2s train`` for a plain toy run whose learning rate is for ``base`` images."""
+    made = make_config(folder / 'run', None, epochs=2, auto_scale_lr=dict(base_batch_size=base))
+    made.train_dataloader.batch_size = batch
+    made.custom_imports = dict(imports=['tests.hooks.toy'], allow_failed_imports=False)
+    made.dump(folder / 'toy.py')
+    return [str(folder / 'toy.py'), *arguments]
+
+
+def first_rate(folder):
+    """Factor of the config's learning rate of 0.05, and what the run recorded of its batch."""
+    saved = torch.load(folder / 'run/epoch_1.pth', weights_only=False)
+    factor = saved['optimizer']['param_groups'][0]['initial_lr'] / 0.05
+    return factor, json.loads((folder / 'run/run.json').read_text())['batch']
+
+
+@pytest.mark.parametrize(
+    ('accumulation', 'factor'), [(1, 0.5), (2, 1.0), (4, 2.0)], ids=lambda each: f'{each:g}'
+)
+def test_the_rate_is_scaled_to_the_total_batch(tmp_path, accumulation, factor):
+    options = ['--cfg-options', f'optim_wrapper.accumulative_counts={accumulation}']
+    train_command(toy_arguments(tmp_path, '--auto-scale-lr', *options))
+    rate, batch = first_rate(tmp_path)
+    assert rate == pytest.approx(factor)
+    assert batch == {
+        'total': 3 * accumulation,
+        'per_process': 3,
+        'processes': 1,
+        'accumulation': accumulation,
+        'base': 6,
+        'lr_factor': pytest.approx(factor),
+    }
+
+
+def test_a_resumed_run_keeps_its_rate(tmp_path):
+    train_command(toy_arguments(tmp_path, '--auto-scale-lr'))
+    whole = torch.load(tmp_path / 'run/epoch_2.pth', weights_only=False)
+    again = ['--resume', str(tmp_path / 'run/epoch_1.pth')]
+    train_command(toy_arguments(tmp_path, '--auto-scale-lr', *again))
+    resumed = torch.load(tmp_path / 'run/epoch_2.pth', weights_only=False)
+    assert resumed['optimizer']['param_groups'] == whole['optimizer']['param_groups']
+    assert same(resumed['state_dict'], whole['state_dict'])
+    with pytest.raises(W2SError, match='The total batch of this run is 3'):
+        configure(toy_arguments(tmp_path, *again))
+    with pytest.raises(W2SError, match=r'times that of the config: 0\.5 there, 1\.0 now'):
+        configure(toy_arguments(tmp_path, *again, base=3))
+
+
+def test_a_run_is_resumed_with_its_total_batch(tmp_path, monkeypatch):
+    """MMEngine takes the learning rate from the checkpoint, whatever the number of processes."""
+    train_command(toy_arguments(tmp_path, base=3))
+    again = ['--resume', str(tmp_path / 'run/epoch_1.pth'), '--auto-scale-lr']
+    configure(toy_arguments(tmp_path, *again, base=3))
+    on('cuda', monkeypatch)
+    monkeypatch.setenv('WORLD_SIZE', '4')
+    with pytest.raises(W2SError, match=r'total batch: 3 there, 12 now'):
+        configure(toy_arguments(tmp_path, *again, '--launcher', 'pytorch', base=3))
 
 
 def test_resume(config, tmp_path):

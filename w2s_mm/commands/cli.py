@@ -65,6 +65,22 @@ def add_band(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_auto_scale_lr(parser: argparse.ArgumentParser) -> None:
+    """Add ``--auto-scale-lr``; see :func:`all_options`."""
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate to the total batch (batch size x processes x accumulation), '
+        'where that differs from auto_scale_lr.base_batch_size of the config',
+    )
+
+
+def all_options(args: argparse.Namespace) -> dict[str, Any]:
+    """``--cfg-options``, and what ``--auto-scale-lr`` sets."""
+    scale = {'auto_scale_lr.enable': True} if args.auto_scale_lr else {}
+    return {**args.cfg_options, **scale}
+
+
 def read_config(args: argparse.Namespace) -> Any:
     """The config that the arguments of :func:`config_parser` ask for.
 

@@ -12,7 +12,7 @@ from w2s_mm.report import as_text, gather, write_report
 from w2s_mm.utils.errors import W2SError
 
 from .budget import shorten
-from .cli import options_parser, run_command
+from .cli import add_auto_scale_lr, all_options, options_parser, run_command
 from .fair_pairs import check_measurements, check_starts, check_unchanged, read_for_comparison
 from .launch import DEFAULT, Launch, PlannedRun, run_all
 
@@ -39,7 +39,7 @@ def compare(argv: Sequence[str] | None = None) -> None:
         args.seeds,
         Path(args.work_dir or f'work_dirs/compare_{Path(args.configs[0]).stem}'),
         launch=Launch(args.jobs, args.launcher, args.gpus_per_run, args.gpus_per_node),
-        options=args.cfg_options,
+        options=all_options(args),
         budgets=args.budgets,
         margin=args.margin,
         check_rate=args.check_rate,
@@ -96,6 +96,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         action='store_true',
         help='the headline counts a crossing only if it holds for k validations in a row',
     )
+    add_auto_scale_lr(parser)
     parser.add_argument('--jobs', type=int, default=1, metavar='N', help='runs in parallel')
     parser.add_argument(
         '--launcher',
@@ -159,14 +160,15 @@ def compare_configs(
     if repeated:
         raise W2SError(f'--check-rate has {repeated}, which --seeds reports. Choose other seeds.')
     everyone = [baseline, *configs]
-    read = {config: read_for_comparison(config, options or {}) for config in everyone}
+    processes = launch.gpus_per_run
+    read = {config: read_for_comparison(config, options or {}, processes) for config in everyone}
     check_measurements([cfg for cfg, _ in read.values()], everyone)
-    rates = _rate_runs(baseline, *read[baseline], check_rate, work_dir)
+    rates = _rate_runs(baseline, *read[baseline], check_rate, work_dir, processes)
     plan = []
     for budget in (1.0, *budgets):
         for seed in seeds:
             for config in everyone:
-                plan.append(_planned(config, *read[config], seed, work_dir, budget))
+                plan.append(_planned(config, *read[config], seed, work_dir, budget, processes))
     run_all([*rates, *plan], launch, check_starts)
 
     def dirs(config: str) -> list[Path]:
@@ -188,7 +190,13 @@ def compare_configs(
 
 
 def _planned(
-    config: str, cfg: Any, typed: tuple[str, ...], seed: int, work_dir: Path, budget: float
+    config: str,
+    cfg: Any,
+    typed: tuple[str, ...],
+    seed: int,
+    work_dir: Path,
+    budget: float,
+    processes: int,
 ) -> PlannedRun:
     """A run for the pairs, in a directory in which no other config has run."""
     name = Path(config).stem
@@ -198,12 +206,17 @@ def _planned(
         cfg = copy.deepcopy(cfg)
         shorten(cfg, budget)
         name += f', budget {budget:g}'
-    check_unchanged(cfg, seed, run_dir / Path(config).name)
+    check_unchanged(cfg, seed, run_dir / Path(config).name, processes)
     return PlannedRun(name, config, seed, run_dir, typed, budget)
 
 
 def _rate_runs(
-    baseline: str, cfg: Any, typed: tuple[str, ...], seeds: Sequence[int], work_dir: Path
+    baseline: str,
+    cfg: Any,
+    typed: tuple[str, ...],
+    seeds: Sequence[int],
+    work_dir: Path,
+    processes: int,
 ) -> list[PlannedRun]:
     """The baseline at half, once and twice its learning rate."""
     if not seeds:
@@ -221,7 +234,7 @@ def _rate_runs(
             changed.optim_wrapper.optimizer.lr = factor * rate
             name = Path(baseline).stem
             run_dir = work_dir / name / f'rate{factor:g}' / f'seed{seed}'
-            check_unchanged(changed, seed, run_dir / Path(baseline).name)
+            check_unchanged(changed, seed, run_dir / Path(baseline).name, processes)
             option = f'optim_wrapper.optimizer.lr={factor * rate!r}'
             label = f'{name}, {factor:g} x learning rate'
             plan.append(PlannedRun(label, baseline, seed, run_dir, (*typed, option)))

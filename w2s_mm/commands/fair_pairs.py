@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from w2s_mm.report.gather import check_records
+from w2s_mm.utils.batch import total_batch
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import is_missing, read_json
 from w2s_mm.utils.run_files import RECORD, read_run_file
@@ -32,8 +33,11 @@ _SAME = (
 _SAME_HOOKS = ('WeakToStrongHook', 'TimeToTargetHook')
 
 
-def read_for_comparison(config: str, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+def read_for_comparison(
+    config: str, options: dict[str, Any], processes: int = 1
+) -> tuple[Any, tuple[str, ...]]:
     """A config and the options for it, after every check that can be made before training."""
+    from .batch import check_batch
     from .old_settings import refuse_old_settings
     from .preflight import check_data
 
@@ -44,20 +48,24 @@ def read_for_comparison(config: str, options: dict[str, Any]) -> tuple[Any, tupl
     cfg.merge_from_dict(options)
     refuse_old_settings(cfg, config)
     check_data(cfg, ('train', 'val'))
+    check_batch(cfg, config, processes, '--gpus-per-run {}')
     _check_teacher(cfg, config)
     return cfg, options_of(options)
 
 
-def check_unchanged(cfg: Any, seed: int, kept: Path) -> None:
-    """Refuse a work directory in which another config has run."""
+def check_unchanged(cfg: Any, seed: int, kept: Path, processes: int = 1) -> None:
+    """Refuse a work directory in which another config has run, or with another total batch."""
     from mmengine.config import Config
 
+    from .batch import add_batch
     from .preflight import refuse_another_config
 
     if kept.is_file():
         now = copy.deepcopy(cfg)
         now.merge_from_dict({'randomness.seed': seed})
-        refuse_another_config(kept.parent, _settings(Config.fromfile(kept)), _settings(now))
+        there, now = _settings(Config.fromfile(kept)), _settings(now)
+        add_batch(there, now, read_json(kept.parent / RECORD), total_batch(cfg, processes))
+        refuse_another_config(kept.parent, there, now)
 
 
 def _settings(cfg: Any) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from w2s_mm.utils.batch import total_batch
 from w2s_mm.utils.checkpoint import load_checkpoint
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.mm import plain_types
 from w2s_mm.utils.run_files import LAST_CHECKPOINT
 
+from .batch import add_batch, processes_of
 from .preflight import MAY_DIFFER, hook_config, refuse_another_config
 
 # What decides a run's result. Other settings (logging, workers, where the data are) may change;
@@ -56,6 +58,9 @@ def check_resume(cfg: Config) -> int | None:
         there, now = ({name: plain_types(c).get(name) for name in IDENTITY} for c in (before, cfg))
         for settings in (there, now):  # a seed that is not given is the one that was drawn
             settings['randomness'] = {'seed': seed, **_without_none(settings['randomness'])}
+        # MMEngine takes the learning rate from the checkpoint, whatever the batch is now.
+        batch = total_batch(cfg, processes_of(cfg))
+        add_batch(there, now, checkpoint.get('run_record'), batch)
         refuse_another_config(cfg.load_from, there, now, MAY_DIFFER_ON_RESUME)
     return seed
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from w2s_mm.utils.errors import W2SError
 
-from .cli import config_parser, read_config, run_command
+from .cli import add_auto_scale_lr, all_options, config_parser, read_config, run_command
 
 # A full disk, a quota, a limit on the size of files, and a disk that has become read-only.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -25,13 +25,14 @@ def configure(argv: Sequence[str] | None = None) -> Any:
 
     from w2s_mm.hooks.weak_to_strong import check_parallel
 
+    from .batch import check_batch, processes_of
     from .budget import shorten
     from .preflight import check_data, check_work_dir, hook_config
     from .resume import check_resume
 
     parser = config_parser('train', 'Train a model.')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate')
+    add_auto_scale_lr(parser)
     parser.add_argument(
         '--budget',
         type=float,
@@ -48,6 +49,7 @@ def configure(argv: Sequence[str] | None = None) -> Any:
         help='continue from this checkpoint; by default from the last one in the work directory',
     )
     args = parser.parse_args(argv)
+    args.cfg_options = all_options(args)
     cfg = read_config(args)
     if args.seed is not None:
         cfg.merge_from_dict({'randomness.seed': args.seed})
@@ -57,13 +59,6 @@ def configure(argv: Sequence[str] | None = None) -> Any:
             raise W2SError('--amp needs an accelerator, and none was found. Leave it out.')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise W2SError(
-                '--auto-scale-lr needs auto_scale_lr.base_batch_size in the config, and found '
-                'none. Add auto_scale_lr=dict(base_batch_size=...).'
-            )
-        cfg.auto_scale_lr.enable = True
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
@@ -71,6 +66,8 @@ def configure(argv: Sequence[str] | None = None) -> Any:
         check_parallel(cfg)
     check_work_dir(cfg.work_dir)
     check_data(cfg, ('train', 'val'))
+    on_gpus = f'torchrun --nproc-per-node {{}} -m w2s_mm train {args.config} --launcher pytorch'
+    check_batch(cfg, args.config, processes_of(cfg), on_gpus)
     if cfg.get('resume'):
         seed = check_resume(cfg)
         if seed is not None and (cfg.get('randomness') or {}).get('seed') is None:

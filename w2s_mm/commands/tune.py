@@ -19,7 +19,7 @@ from w2s_mm.report.text import table
 from w2s_mm.report.tuning import Criterion, Trial, best_trial, trial_rows
 from w2s_mm.utils.errors import W2SError
 
-from .cli import options_parser, run_command
+from .cli import add_auto_scale_lr, all_options, options_parser, run_command
 from .fair_pairs import check_measurements, check_unchanged, read_for_comparison
 from .launch import Launch, PlannedRun, options_of, run_all
 
@@ -45,7 +45,7 @@ def tune(argv: Sequence[str] | None = None) -> None:
     args = _arguments(argv)
     work_dir = Path(args.work_dir or f'work_dirs/tune_{Path(args.config).stem}')
     sides = {args.baseline: args.try_both, args.config: {**args.try_both, **args.try_student}}
-    read = {config: read_for_comparison(config, args.cfg_options) for config in sides}
+    read = {config: read_for_comparison(config, all_options(args)) for config in sides}
     check_measurements([cfg for cfg, _ in read.values()], list(sides))
     grids = {config: _grid(read[config][0], tried) for config, tried in sides.items()}
     count = args.trials or min(map(len, grids.values()))
@@ -110,6 +110,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help='what is best: the final metric, or the earliest time at the first target; default: '
         '%(default)s',
     )
+    add_auto_scale_lr(parser)
     parser.add_argument('--jobs', type=int, default=1, metavar='N', help='runs in parallel')
     args = parser.parse_args(argv)
     if args.trials is not None and args.trials < 1:

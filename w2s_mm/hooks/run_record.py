@@ -17,6 +17,7 @@ from mmengine.registry import HOOKS
 from torch import nn
 
 import w2s_mm
+from w2s_mm.utils.batch import total_batch
 from w2s_mm.utils.files import read_json, write_json
 from w2s_mm.utils.hashing import hash_state, hash_tensors
 from w2s_mm.utils.mm import config_name, is_resuming, plain_types, unwrapped
@@ -67,6 +68,7 @@ class RunRecordHook(Hook):
             return
         model = unwrapped(runner.model)
         teacher: Any = getattr(model, 'teacher', None)
+        batch = total_batch(runner.cfg, get_world_size())
         self._record = {
             'format': FORMATS[RECORD],
             'config': config_name(runner.cfg.filename) if runner.cfg.filename else None,
@@ -78,12 +80,12 @@ class RunRecordHook(Hook):
             else {'checkpoint': teacher.checkpoint, 'fingerprint': teacher.fingerprint},
             # A resumed run no longer has its initial weights.
             'initial_weights': None if is_resuming(runner) else hash_weights(model),
+            'batch': None if batch is None else batch.record(),
             'batches': [],
             'settings': recorded(plain_types(runner.cfg)),
             'software': versions(),
             'hardware': hardware(),
         }
-
         self._write(runner)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:

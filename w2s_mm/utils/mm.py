@@ -17,6 +17,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
+from .batch import total_batch
 from .errors import W2SError
 
 CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'  # setup.py puts them there
@@ -130,8 +131,18 @@ def plain_types(config: Any) -> Any:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the runner of a config."""
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    """Build the runner of a config.
+
+    MMEngine scales the learning rate (``auto_scale_lr``) to batch size x processes. Here the
+    batches whose gradients are accumulated count too.
+    """
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    scale = getattr(runner, 'auto_scale_lr', None)
+    if scale and scale.get('enable'):
+        batch = total_batch(cfg, get_world_size())
+        if batch is not None and batch.base is not None:
+            runner.auto_scale_lr = {**scale, 'base_batch_size': batch.base / batch.accumulation}
+    return runner
 
 
 def unwrapped(model: nn.Module) -> Any:
