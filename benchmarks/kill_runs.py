@@ -320,18 +320,21 @@ class Study:
                 **{f'{each}.persistent_workers': False for each in loaders},
                 'val_evaluator.ann_file': f'{self.folder}/scenes/annotations/val.json',
                 'train_dataloader.batch_size': 4,
+                'auto_scale_lr.base_batch_size': 4,
                 'val_dataloader.batch_size': 2,
                 'model.test_cfg.score_thr': 0.0,  # so that there are boxes, and AP50 is not 0
             }
         if self.task == 'classifier':
             return {
                 'train_dataloader.batch_size': 4,
+                'auto_scale_lr.base_batch_size': 4,
                 'train_dataloader.dataset.indices': 8,
                 'val_dataloader.batch_size': 20,
                 'val_dataloader.dataset.indices': 60,
             }
         return {
             'train_dataloader.batch_size': 4,
+            'auto_scale_lr.base_batch_size': 4,
             'train_dataloader.dataset.indices': 8,
             'val_dataloader.batch_size': 20,
             'val_dataloader.dataset.count': 40,
