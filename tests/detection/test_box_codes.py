@@ -14,7 +14,8 @@ from mmengine.config import ConfigDict
 
 from tests.detection.boxes import random_boxes
 from w2s_mm.detection.box_codes import box_code, comparable, described, rescaled
-from w2s_mm.detection.dense import _priors_and_strides, check_dense, flatten
+from w2s_mm.detection.dense import check_dense
+from w2s_mm.detection.places import confident_places, priors_and_strides, rows
 from w2s_mm.utils.errors import W2SError
 
 CASES = {
@@ -46,11 +47,17 @@ def images():
     return torch.randn(2, 3, 64, 96)
 
 
+def every_row(maps, channels):
+    """All rows of the maps, in MMDetection's order."""
+    return rows(maps, channels, confident_places(maps, channels, 0.0)[0])
+
+
 def rows_of(head, maps):
     """What DenseDistillHead compares: code, encoded boxes, priors and strides of every place."""
     code = box_code(head)
-    priors, strides = (x.repeat(2, 1) for x in _priors_and_strides(head, maps))
-    return code, code.encoded(flatten(maps, code.channels), strides), priors, strides
+    places, _, _ = confident_places(maps, code.channels, 0.0)
+    priors, strides = priors_and_strides(head, maps, places)
+    return code, code.encoded(every_row(maps, code.channels), strides), priors, strides
 
 
 @pytest.mark.parametrize('case', CASES)
@@ -117,7 +124,7 @@ def test_gfl_encodes_the_mean_of_each_distribution_in_strides(make_model, images
     code, encoded, priors, strides = rows_of(head, maps)
     corners = code.corners(priors, encoded, strides)
     assert code.channels == 4 * 9
-    rows = flatten(maps, 36).view(-1, 4, 9).double().tolist()
+    rows = every_row(maps, 36).view(-1, 4, 9).double().tolist()
     for place in range(0, len(rows), 37):
         means = []
         for logits in rows[place]:
@@ -136,7 +143,7 @@ def test_anchor_heads_are_read_with_their_own_coder(make_model, images):
     with torch.no_grad():
         maps = model(images, mode='tensor')[1]
     code, encoded, priors, strides = rows_of(head, maps)
-    assert torch.equal(encoded, flatten(maps, 4))
+    assert torch.equal(encoded, every_row(maps, 4))
     assert torch.equal(
         code.corners(priors, encoded, strides), head.bbox_coder.decode(priors, encoded)
     )

@@ -7,7 +7,7 @@ from mmengine.registry import MODELS
 from tests.detection.boxes import decode, giou, sigmoid
 from w2s_mm.core.tape import record
 from w2s_mm.detection import DenseDistillHead
-from w2s_mm.detection.dense import DenseAnswer
+from w2s_mm.detection.dense import dense_answer
 from w2s_mm.utils.errors import W2SError
 
 C, A = 3, 2
@@ -134,23 +134,6 @@ def test_same_priors_as_mmdetections_own_prediction(make_student, make_batch):
     assert len(expected) > 100
     assert apart.amax(-1).amin(0).max() < 1e-3  # each predicted box and score was compared,
     assert apart[..., :4].amax(-1).amin(1).max() < 1e-3  # and no other box
-
-
-def test_flattening_is_mmdetections(make_student, make_batch):
-    from w2s_mm.detection.dense import _priors_and_strides, flatten
-
-    student = make_student()
-    inputs, samples = make_batch(student)
-    maps = maps_of(student, inputs)
-    head = student.bbox_head
-    sizes, metas = [m.shape[-2:] for m in maps[0]], [s.metainfo for s in samples]
-    anchors, _ = head.get_anchors(sizes, metas, device='cpu')
-    priors, strides = _priors_and_strides(head, maps[0])
-    assert torch.equal(priors, torch.cat(anchors[0]))
-    assert torch.equal(strides.unique(), torch.tensor([8.0, 16.0]))
-    for side, channels in zip(maps, (C, 4), strict=True):
-        own = [m.permute(0, 2, 3, 1).reshape(2, -1, channels) for m in side]
-        assert torch.equal(flatten(side, channels), torch.cat(own, 1).reshape(-1, channels))
 
 
 @pytest.mark.parametrize('mode', ['l1', 'giou'])
@@ -368,7 +351,8 @@ def test_maps_of_another_shape_are_refused(make_student, make_batch):
     with record(student, ['bbox_head']) as tape:
         student.loss(*make_batch(student))
     output = tape['bbox_head'][-1].output[:2]
-    smaller = DenseAnswer(*([m[..., :-1] for m in side] for side in output), head=None)
+    output = [[m[..., :-1] for m in side] for side in output]
+    smaller = dense_answer(output, student.bbox_head, 0.2, with_boxes=True)
     with pytest.raises(W2SError, match=r'teacher .*8, 7.*student .*8, 8'):
         student.distill_heads[0].loss(student, tape, smaller, 2.0)
 

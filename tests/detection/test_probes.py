@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from w2s_mm.core.tape import Call, Tape, record
-from w2s_mm.detection.dense import DenseAnswer, sigmoid_divergence, sigmoid_entropy
+from w2s_mm.detection.dense import dense_answer, sigmoid_divergence, sigmoid_entropy
 from w2s_mm.detection.roi_head import RoIAnswer, RoIOutput
 
 
@@ -56,7 +56,8 @@ def test_dense_divergence_is_that_where_the_teacher_is_confident(one_confident_p
     student, probe, theirs = one_confident_prior
     ours = torch.full_like(theirs, logit(0.4))
     tape = Tape(bbox_head=[Call((), {}, ([ours], []))])
-    found = probe.divergence(student, tape, DenseAnswer([theirs], [], student.bbox_head))
+    answer = dense_answer(([theirs], []), student.bbox_head, probe.score_thr, with_boxes=False)
+    found = probe.divergence(student, tape, answer)
     expected = bernoulli(0.4, 0.7) + 2 * bernoulli(0.4, 0.1)
     torch.testing.assert_close(found, torch.tensor([expected]))
 

@@ -16,8 +16,7 @@ from w2s_mm.utils.precision import full_precision
 
 from .box_codes import box_code, described
 from .box_loss import BoxForm, box_term
-
-Levels = Sequence[Tensor]
+from .places import Levels, Places, confident_places, priors_and_strides, rows
 
 # Heads whose outputs are not what their base class suggests, and why.
 _UNFIT = {
@@ -28,13 +27,27 @@ _NEEDED = ('prior_generator', 'bbox_coder', 'num_classes', 'use_sigmoid_cls', 'c
 
 
 class DenseAnswer(NamedTuple):
-    """A teacher's raw outputs, L levels of each, and its head.
+    """What a teacher outputs at the R priors where it is confident, and its head.
 
-    Class scores are of shape (N, A*C, H, W), boxes of shape (N, A*K, H, W) with K = 4 or more.
+    Only these rows are kept, converted and checked for NaN, not the whole maps.
+
+    Attributes:
+        places: Where they are.
+        logits: Raw class scores, shape (R, C).
+        boxes: Raw boxes, shape (R, K) with K = 4 or more; None where no boxes are compared.
+        score: Highest class score of each, shape (R,).
+        peak: Largest absolute value among the highest logits of all priors, a scalar. It is not
+            finite if one of them is NaN, which would otherwise just not be confident.
+        shapes: Shapes of the maps of class scores, (N, A*C, H, W) per level.
+        head: The teacher's head.
     """
 
-    scores: Levels
-    boxes: Levels
+    places: Places
+    logits: Tensor
+    boxes: Tensor | None
+    score: Tensor
+    peak: Tensor
+    shapes: list[tuple[int, ...]]
     head: Any
 
 
@@ -100,13 +113,36 @@ def _facts(ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
         yield f'base anchors (priors) of level {level}', found, expected
 
 
+def dense_answer(
+    output: tuple[Levels, Levels], head: Any, score_thr: float, with_boxes: bool
+) -> DenseAnswer:
+    """The rows of a teacher's output where its best class score reaches the threshold.
+
+    Args:
+        output: Raw class scores (N, A*C, H, W) and boxes (N, A*K, H, W), L levels of each.
+        head: The teacher's head.
+        score_thr: Lowest score, at T = 1, of a prior that takes part.
+        with_boxes: Whether boxes are compared.
+    """
+    scores, boxes = output
+    places, score, peak = confident_places(scores, head.cls_out_channels, score_thr)
+    return DenseAnswer(
+        places,
+        rows(scores, head.cls_out_channels, places),
+        rows(boxes, box_code(head).channels, places) if with_boxes else None,
+        score,
+        peak,
+        [tuple(m.shape) for m in scores],
+        head,
+    )
+
+
 def compare_dense(
     head: Any,
     output: tuple[Levels, Levels],
     answer: DenseAnswer,
     loss_cls: nn.Module,
     temperature: float,
-    score_thr: float,
     loss_bbox: nn.Module | None = None,
     box_form: BoxForm = 'encoded',
 ) -> dict[str, Tensor]:
@@ -114,11 +150,10 @@ def compare_dense(
 
     Args:
         head: The student's head.
-        output: Its raw class scores and boxes, as in :class:`DenseAnswer`.
-        answer: Those of the teacher.
+        output: Its raw class scores and boxes, as in :func:`dense_answer`.
+        answer: That of the teacher.
         loss_cls: A loss between sigmoid logits.
         temperature: ``T(u)``.
-        score_thr: Lowest teacher score, at T = 1, of a prior that takes part.
         loss_bbox: A box loss, or None for no box term.
         box_form: Form of the boxes that it compares.
 
@@ -127,40 +162,32 @@ def compare_dense(
     """
     scores, boxes = output
     # Box maps may differ in their number of channels (GFL's distributions).
-    if [m.shape for m in scores] != [m.shape for m in answer.scores]:
+    if [tuple(m.shape) for m in scores] != answer.shapes:
         raise W2SError(
-            f'Head outputs differ in shape: teacher {[tuple(m.shape) for m in answer.scores]}, '
-            f'student {[tuple(m.shape) for m in scores]}. Choose a teacher with the same '
-            f'classes, anchors and strides.'
+            f'Head outputs differ in shape: teacher {answer.shapes}, student '
+            f'{[tuple(m.shape) for m in scores]}. Choose a teacher with the same classes, anchors '
+            f'and strides.'
         )
-    logits, teacher_logits = (flatten(m, head.cls_out_channels) for m in (scores, answer.scores))
-    best = best_score(teacher_logits)
-    confident = (best >= score_thr).nonzero().squeeze(-1)
-    count = count_over_ranks(confident)
-    pair = logits[confident], teacher_logits[confident]
-    terms = {'cls': tempered(loss_cls, *pair, temperature, avg_factor=count)}
-    if loss_bbox is not None:
+    count = count_over_ranks(answer.score)
+    logits = rows(scores, head.cls_out_channels, answer.places)
+    terms = {'cls': tempered(loss_cls, logits, answer.logits, temperature, avg_factor=count)}
+    if loss_bbox is not None and answer.boxes is not None:
         codes = box_code(head), box_code(answer.head)
-        priors, strides = _priors_and_strides(head, scores)
-        place = confident % len(priors)
+        priors, strides = priors_and_strides(head, scores, answer.places)
+        raw = rows(boxes, codes[0].channels, answer.places), answer.boxes
         ours, theirs = (
-            code.encoded(full_precision(flatten(maps, code.channels)[confident]), strides[place])
-            for code, maps in zip(codes, (boxes, answer.boxes), strict=True)
+            code.encoded(full_precision(each), strides)
+            for code, each in zip(codes, raw, strict=True)
         )
         if box_form == 'corners':
             ours, theirs = (
-                code.corners(priors[place], encoded, strides[place])
+                code.corners(priors, encoded, strides)
                 for code, encoded in zip(codes, (ours, theirs), strict=True)
             )
         else:
             theirs = codes[0].converted(theirs, codes[1])
-        terms['bbox'] = box_term(loss_bbox, box_form, ours, theirs, best[confident], count)
+        terms['bbox'] = box_term(loss_bbox, box_form, ours, theirs, answer.score, count)
     return terms
-
-
-def best_score(logits: Tensor) -> Tensor:
-    """Highest class score of each row of sigmoid logits, (R, C) to (R,)."""
-    return full_precision(logits).amax(-1).sigmoid()
 
 
 def count_over_ranks(rows: Tensor) -> Tensor:
@@ -169,23 +196,6 @@ def count_over_ranks(rows: Tensor) -> Tensor:
     if get_world_size() > 1:
         all_reduce(count, 'mean')
     return count.clamp(min=1.0)
-
-
-def flatten(maps: Levels, channels: int) -> Tensor:
-    """L maps of (N, A*channels, H, W) as one (N * R, channels), priors in MMDetection's order."""
-    per_level = [m.permute(0, 2, 3, 1).reshape(m.shape[0], -1, channels) for m in maps]
-    return torch.cat(per_level, dim=1).flatten(0, 1)
-
-
-def _priors_and_strides(head: Any, scores: Levels) -> tuple[Tensor, Tensor]:
-    """Anchors (R, 4) or points (R, 2) of one image, and their strides (R, 1), in pixels."""
-    generator = head.prior_generator
-    levels = generator.grid_priors([m.shape[-2:] for m in scores], device=scores[0].device)
-    strides = [
-        level.new_full((len(level), 1), stride[0])
-        for level, stride in zip(levels, generator.strides, strict=True)
-    ]
-    return torch.cat(list(levels)), torch.cat(strides)
 
 
 def sigmoid_entropy(logits: Tensor) -> Tensor:

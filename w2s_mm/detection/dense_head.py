@@ -18,13 +18,13 @@ from w2s_mm.utils.errors import W2SError
 from .box_loss import BoxForm, check_selection
 from .dense import (
     DenseAnswer,
-    best_score,
     check_dense,
     compare_dense,
-    flatten,
+    dense_answer,
     sigmoid_divergence,
     sigmoid_entropy,
 )
+from .places import confident_places, rows
 
 
 @MODELS.register_module()
@@ -95,9 +95,11 @@ class DenseDistillHead(DistillHead):
         data_samples: Sequence[Any],
         tape: Tape,
     ) -> DenseAnswer:
-        """The teacher's raw head outputs on the same images."""
-        scores, boxes = teacher.answer(student, inputs, data_samples)[0][:2]
-        return DenseAnswer(scores, boxes, teacher.model.bbox_head)
+        """The teacher's raw head outputs on the same images, where it is confident."""
+        output = teacher.answer(student, inputs, data_samples)[0][:2]
+        return dense_answer(
+            output, teacher.model.bbox_head, self.score_thr, self.loss_bbox is not None
+        )
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
@@ -113,7 +115,6 @@ class DenseDistillHead(DistillHead):
             answer,
             self.loss_cls,
             temperature,
-            self.score_thr,
             self.loss_bbox,
             self.box_form,
         )
@@ -140,16 +141,15 @@ class DenseProbe:
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
         """Entropy of the class scores at the priors that reach the threshold, shape (R,)."""
         head: Any = model.bbox_head
-        logits = flatten(tape.last('bbox_head').output[0], head.cls_out_channels)
-        return sigmoid_entropy(logits[best_score(logits) >= self.score_thr])
+        scores = tape.last('bbox_head').output[0]
+        places = confident_places(scores, head.cls_out_channels, self.score_thr)[0]
+        return sigmoid_entropy(rows(scores, head.cls_out_channels, places))
 
     def divergence(self, student: nn.Module, tape: Tape, answer: DenseAnswer) -> Tensor:
         """KL of the class scores at the priors where the teacher reaches the threshold, (R,)."""
-        channels = answer.head.cls_out_channels
-        ours = flatten(tape.last('bbox_head').output[0], channels)
-        theirs = flatten(answer.scores, channels)
-        confident = best_score(theirs) >= self.score_thr
-        return sigmoid_divergence(ours[confident], theirs[confident])
+        scores = tape.last('bbox_head').output[0]
+        ours = rows(scores, answer.head.cls_out_channels, answer.places)
+        return sigmoid_divergence(ours, answer.logits)
 
     def features(self, model: nn.Module, tape: Tape) -> Tensor:
         """The backbone's last map, pooled over positions, shape (N, K)."""

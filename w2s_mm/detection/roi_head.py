@@ -22,7 +22,7 @@ from w2s_mm.utils.precision import full_precision
 
 from .box_codes import comparable, described, rescaled
 from .box_loss import BoxForm, box_term, check_selection
-from .dense import DenseAnswer, check_dense, compare_dense, count_over_ranks
+from .dense import DenseAnswer, check_dense, compare_dense, count_over_ranks, dense_answer
 
 Normalizer = Literal['confident', 'sampled']
 
@@ -179,8 +179,8 @@ class RoIDistillHead(DistillHead):
             stages.append(RoIOutput(given['cls_score'], given['bbox_pred'], heads[which]))
         rpn = None
         if self.loss_rpn is not None:
-            scores, boxes = model.rpn_head(features)[:2]
-            rpn = DenseAnswer(scores, boxes, model.rpn_head)
+            output = model.rpn_head(features)[:2]
+            rpn = dense_answer(output, model.rpn_head, self.score_thr, with_boxes=False)
         return RoIAnswer(stages, rpn)
 
     def loss(
@@ -212,7 +212,6 @@ class RoIDistillHead(DistillHead):
                 answer.rpn,
                 self.loss_rpn,
                 temperature,
-                self.score_thr,
             )
             terms['rpn'] = rpn['cls']
         return terms

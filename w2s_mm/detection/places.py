@@ -1,0 +1,105 @@
+"""Confident priors of a dense head, and their rows in its maps, without flattening the maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from w2s_mm.utils.precision import full_precision
+
+Levels = Sequence[Tensor]
+
+
+class Places(NamedTuple):
+    """R priors of N images, in MMDetection's order: image, level, row, column, anchor.
+
+    Attributes:
+        prior: Index of the prior among those of its image, shape (R,).
+        levels: Image, anchor, row and column of the priors of each level.
+        order: Permutation (R,) that brings the rows of all levels, one level after another, into
+            MMDetection's order.
+    """
+
+    prior: Tensor
+    levels: list[tuple[Tensor, Tensor, Tensor, Tensor]]
+    order: Tensor
+
+
+def confident_places(
+    scores: Levels, channels: int, score_thr: float
+) -> tuple[Places, Tensor, Tensor]:
+    """The priors whose best class score reaches a threshold.
+
+    The maximum over the classes is taken in the layout of the maps, so that only 1 / C of the
+    numbers is moved.
+
+    Args:
+        scores: Raw class scores, L maps of shape (N, A*C, H, W).
+        channels: C.
+        score_thr: The threshold, as a probability.
+
+    Returns:
+        The priors; the best score of each, (R,); and the largest absolute value of the best logits
+        of all priors, a scalar.
+    """
+    best = torch.cat([_best(m, channels) for m in scores], dim=1)
+    score = best.sigmoid()
+    image, prior = (score >= score_thr).nonzero(as_tuple=True)
+    peak = best.abs().amax() if best.numel() else best.new_zeros(())
+    return _places(scores, channels, image, prior), score[image, prior], peak
+
+
+def _best(scores: Tensor, channels: int) -> Tensor:
+    """Highest logit of every prior of a level, (N, A*C, H, W) to (N, H*W*A)."""
+    best = scores.unflatten(1, (-1, channels)).amax(2)
+    return full_precision(best.permute(0, 2, 3, 1).flatten(1))
+
+
+def _places(scores: Levels, channels: int, image: Tensor, prior: Tensor) -> Places:
+    sizes = [m.shape[1] // channels * m.shape[2] * m.shape[3] for m in scores]
+    ends = torch.tensor(sizes, device=prior.device).cumsum(0)
+    level = torch.bucketize(prior, ends, right=True)
+    by_level = level.argsort(stable=True)
+    counts = level.bincount(minlength=len(sizes)).tolist()
+    levels = []
+    first = 0
+    for rows_of_level, m, size in zip(by_level.split(counts), scores, sizes, strict=True):
+        place = prior[rows_of_level] - first
+        anchors, width = m.shape[1] // channels, m.shape[3]
+        cell = place // anchors
+        levels.append((image[rows_of_level], place % anchors, cell // width, cell % width))
+        first += size
+    return Places(prior, levels, by_level.argsort())
+
+
+def rows(maps: Levels, channels: int, places: Places) -> Tensor:
+    """The numbers of some priors, L maps of (N, A*channels, H, W) to (R, channels)."""
+    found = [
+        m.unflatten(1, (-1, channels))[image, anchor, :, row, column]
+        for m, (image, anchor, row, column) in zip(maps, places.levels, strict=True)
+    ]
+    return torch.cat(found)[places.order]
+
+
+def priors_and_strides(head: Any, scores: Levels, places: Places) -> tuple[Tensor, Tensor]:
+    """Anchors (R, 4) or points (R, 2) of some priors, and their strides (R, 1), in pixels."""
+    sizes = tuple(tuple(m.shape[-2:]) for m in scores)
+    priors, strides = _grid(head.prior_generator, sizes, scores[0].device)
+    return priors[places.prior], strides[places.prior]
+
+
+@lru_cache(maxsize=16)  # one for each size of a batch
+def _grid(
+    generator: Any, sizes: tuple[tuple[int, ...], ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """All priors of one image and their strides, in MMDetection's order."""
+    levels = generator.grid_priors(sizes, device=device)
+    strides = [
+        level.new_full((len(level), 1), stride[0])
+        for level, stride in zip(levels, generator.strides, strict=True)
+    ]
+    return torch.cat(list(levels)), torch.cat(strides)
