@@ -1,7 +1,7 @@
 import pytest
 
 from w2s_mm.report import gather
-from w2s_mm.report.gather import variant_name
+from w2s_mm.report.gather import check_records, variant_name
 from w2s_mm.utils.errors import W2SError
 
 CURVE = [0.1, 0.22, 0.3]
@@ -51,6 +51,40 @@ def test_a_pair_that_started_otherwise_is_refused(write_run, changed, what):
     ours = write_run('ours', CURVE, record=changed)
     with pytest.raises(W2SError, match=rf'base and .*ours \(seed 0\) differ in {what}.*fair pair'):
         gather([ours], [write_run('base', CURVE, record={})])
+
+
+START = {'how': 'inherit', 'parts': ['neck'], 'keep': 1.0}
+
+
+@pytest.mark.parametrize(('reference', 'claim'), [(None, 'start'), (0.25, 'both')])
+def test_a_run_that_a_weaker_model_started_has_other_weights_and_the_same_data(
+    write_run, reference, claim
+):
+    started = {'initial_weights': 'bbbb', 'start': START}
+    base = write_run('base', CURVE, record={})
+    study = gather([write_run('ours', CURVE, reference=reference, record=started)], [base])
+    assert study.notes == [] and study.runs[0].claim == 'baseline'
+    assert study.variants[0].claim == claim
+    assert study.label(study.variants[0]) == f'ours ({claim})'
+    other = write_run('other', CURVE, record={**started, 'batches': ['x']})
+    with pytest.raises(W2SError, match='differ in the first batches'):
+        gather([other], [base])
+
+
+def test_claims_are_shown_where_there_is_a_start(write_run):
+    base, guide = write_run('base', CURVE), write_run('guide', CURVE, reference=0.25)
+    study = gather([guide], [base])
+    assert study.variants[0].claim == 'guide'
+    assert study.label(study.variants[0]) == 'guide'
+
+
+def test_equal_starts_are_compared():
+    one = {'initial_weights': 'aaaa', 'batches': ['b'], 'start': START, 'seed': 0}
+    with pytest.raises(W2SError, match='differ in the initial weights'):
+        check_records(one, {**one, 'initial_weights': 'bbbb'}, 'a', 'b')
+    check_records(
+        one, {**one, 'initial_weights': 'bbbb', 'start': {**START, 'keep': 0.5}}, 'a', 'b'
+    )
 
 
 def test_another_seed_may_start_otherwise(write_run):

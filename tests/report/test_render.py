@@ -156,6 +156,18 @@ def test_what_was_compared_is_told(pairs):
     assert 'Not known: the run that wrote its checkpoint is not available.' in markdown
 
 
+def test_claims_are_kept_apart(write_run):
+    started = {'initial_weights': 'bbbb', 'start': {'how': 'inherit'}}
+    ours = [
+        write_run('start', EARLY, record=started),
+        write_run('both', EARLY, reference=0.25, record=started),
+    ]
+    markdown = in_markdown(gather(ours, [write_run('base', RISING, record={})]))
+    for label in ('start (start)', 'both (both)', 'base (baseline)'):
+        assert markdown.count(f'| {label} |') == 2  # in the summary, and in what was compared
+    assert 'The weights of start, both are left out of this check' in markdown
+
+
 def test_a_lower_metric(pairs):
     fid = {'metric': 'fid', 'rule': 'less', 'thresholds': (60,), 'reference': 65}
     markdown = in_markdown(pairs([[90, 58, 50]], [[95, 80, 59]], **fid))

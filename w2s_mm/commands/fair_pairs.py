@@ -13,7 +13,7 @@ from w2s_mm.utils.batch import total_batch
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import is_missing, read_json
 from w2s_mm.utils.run_files import RECORD, read_run_file
-from w2s_mm.utils.settings import DISTILLATION
+from w2s_mm.utils.settings import DISTILLATION, START
 
 from .cli import read_config
 from .launch import PlannedRun, options_of
@@ -30,7 +30,7 @@ _SAME = (
     'randomness',
     'custom_hooks',
 )
-_SAME_HOOKS = ('WeakToStrongHook', 'TimeToTargetHook')
+_SAME_HOOKS = ('WeakToStrongHook', 'TimeToTargetHook', 'StartHook')
 
 
 def read_for_comparison(
@@ -45,6 +45,8 @@ def read_for_comparison(
     cfg = read_config(argparse.Namespace(**given, cfg_options={}))
     if (cfg.get('model') or {}).get('teacher') is None:
         options = {k: value for k, value in options.items() if not k.startswith(DISTILLATION)}
+    if 'start' not in (cfg.get('default_hooks') or {}):
+        options = {k: value for k, value in options.items() if not k.startswith(START)}
     cfg.merge_from_dict(options)
     refuse_old_settings(cfg, config)
     check_data(cfg, ('train', 'val'))

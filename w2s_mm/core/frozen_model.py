@@ -89,9 +89,7 @@ class FrozenModel:
             return
         if self.released:
             raise W2SError(f'The {self.role} was released and cannot be loaded again.')
-        config = self._read_config()
-        if 'data_preprocessor' in config:  # a top-level key, as in MMPretrain; Runner does the same
-            config.model.setdefault('data_preprocessor', config.data_preprocessor)
+        config = self.read_config()
         with preserved_rng(), DefaultScope.overwrite_default_scope(config.get('default_scope')):
             model = MODELS.build(config.model)
         checkpoint = load_checkpoint(
@@ -103,9 +101,13 @@ class FrozenModel:
         load_weights(model, checkpoint['state_dict'], self.checkpoint, f'{self.setting}.config')
         digest = hashlib.sha256(repr(config.model).encode())
         self.fingerprint = hash_state(model.state_dict(), digest, dtypes=True)
-        with preserved_rng():
-            self._model = for_inference(model.eval()).eval().requires_grad_(False)
+        self._model = self._prepared(model.eval()).eval().requires_grad_(False)
         self.classes = _classes_of(checkpoint)
+
+    def _prepared(self, model: nn.Module) -> nn.Module:
+        """The model as it is kept; a subclass that reads its weights leaves it unchanged."""
+        with preserved_rng():
+            return for_inference(model)
 
     def to(self, device: torch.device) -> None:
         """Move to a device."""
@@ -120,7 +122,18 @@ class FrozenModel:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _read_config(self) -> Config:
+    def read_config(self) -> Config:
+        """Its config, with the data preprocessor in ``model``.
+
+        Raises:
+            W2SError: There is no such file, or it has no ``model``.
+        """
+        config = self._read()
+        if 'data_preprocessor' in config:  # a top-level key, as in MMPretrain; Runner does the same
+            config.model.setdefault('data_preprocessor', config.data_preprocessor)
+        return config
+
+    def _read(self) -> Config:
         config, setting = self.config, f'{self.setting}.config'
         if isinstance(config, dict):
             return Config(config if 'model' in config else {'model': config})

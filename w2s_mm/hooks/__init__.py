@@ -1,8 +1,9 @@
-"""Hooks: distillation, exact resume, time to target, gradient norms and run records."""
+"""Hooks: distillation, start, exact resume, time to target, gradient norms and run records."""
 
 from .exact_resume import ExactResumeHook
 from .gradient_norms import GradientNormHook
 from .run_record import RunRecordHook
+from .start import StartHook
 from .time_to_target import TimeToTargetHook
 from .weak_to_strong import WeakToStrongHook
 
@@ -10,6 +11,7 @@ __all__ = [
     'ExactResumeHook',
     'GradientNormHook',
     'RunRecordHook',
+    'StartHook',
     'TimeToTargetHook',
     'WeakToStrongHook',
 ]

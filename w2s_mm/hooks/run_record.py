@@ -24,6 +24,8 @@ from w2s_mm.utils.mm import config_name, is_resuming, plain_types, unwrapped
 from w2s_mm.utils.run_files import FORMATS, RECORD
 from w2s_mm.utils.settings import recorded
 
+from .start import StartHook
+
 PACKAGES = ('mmcv', 'mmdet', 'mmpretrain', 'diffusers', 'torchvision')
 PACKAGE = Path(w2s_mm.__file__).parent
 
@@ -78,6 +80,7 @@ class RunRecordHook(Hook):
             'teacher': None
             if getattr(teacher, 'fingerprint', None) is None
             else {'checkpoint': teacher.checkpoint, 'fingerprint': teacher.fingerprint},
+            'start': next((h.summary for h in runner.hooks if isinstance(h, StartHook)), None),
             # A resumed run no longer has its initial weights.
             'initial_weights': None if is_resuming(runner) else hash_weights(model),
             'batch': None if batch is None else batch.record(),

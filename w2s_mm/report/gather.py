@@ -156,10 +156,13 @@ def check_records(
 ) -> None:
     """Refuse the records of two runs of one seed that started differently.
 
+    Initial weights are compared only where an equal start is claimed: not if one run was started
+    from another model (:class:`~w2s_mm.hooks.StartHook`), or both in different ways.
+
     Raises:
         W2SError: Initial weights or first batches differ.
     """
-    for key, what in _START:
+    for key, what in _START if one.get('start') == other.get('start') else _START[1:]:
         if one[key] and other[key] and one[key] != other[key]:
             raise W2SError(
                 f'{path} and {other_path} (seed {one["seed"]}) differ in {what}: '

@@ -227,9 +227,16 @@ def _runs(study: Study) -> Iterator[Block]:
     for note in dict.fromkeys(notes):
         yield Paragraph(f'Note: {note}')
     if study.baseline and not study.notes:
+        started = [run.name for run in study.runs if run.claim in ('start', 'both')]
         yield Paragraph(
             'Checked by fingerprints: both runs of a pair began with the same weights and received '
             'the same batches.'
+            + (
+                f' The weights of {", ".join(started)} are left out of this check: a weaker model '
+                f'gave them (claims "start" and "both").'
+                if started
+                else ''
+            )
         )
     rows = []
     for side in study.sides:
@@ -239,7 +246,7 @@ def _runs(study: Study) -> Iterator[Block]:
         }
         rows.append(
             [
-                side.name,
+                study.label(side),
                 ', '.join(str(run.seed) for run in side.runs),
                 _all(records, 'config'),
                 _all(records, 'parameters'),

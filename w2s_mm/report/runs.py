@@ -21,6 +21,7 @@ from w2s_mm.utils.run_files import (
     read_run_file,
 )
 
+Claim = Literal['baseline', 'guide', 'start', 'both']
 Clock = Literal['iter', 'epoch', 'train_seconds', 'wall_seconds']
 
 POINT = ('iter', 'epoch', 'train_seconds', 'wall_seconds', 'value')
@@ -71,6 +72,14 @@ class Run:
     def name(self) -> str:
         """Last part of the work directory's path."""
         return self.path.resolve().name
+
+    @property
+    def claim(self) -> Claim:
+        """What it has of a weaker model: its answers, its weights, both, or nothing."""
+        guided, started = self.reference is not None, bool((self.record or {}).get('start'))
+        if guided:
+            return 'both' if started else 'guide'
+        return 'start' if started else 'baseline'
 
     @property
     def budget(self) -> float:

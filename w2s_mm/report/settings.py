@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from w2s_mm.utils.settings import DISTILLATION, differences
+from w2s_mm.utils.settings import DISTILLATION, START, differences
 
 from .runs import Run
 from .study import Study
@@ -30,8 +30,8 @@ class Difference:
 
     @property
     def is_distillation(self) -> bool:
-        """Whether it belongs to the distillation; the type of the model does."""
-        return self.setting == 'model.type' or self.setting.startswith(DISTILLATION)
+        """Whether it belongs to distillation or start; the type of the model does."""
+        return self.setting == 'model.type' or self.setting.startswith((*DISTILLATION, START))
 
 
 def config_differences(study: Study) -> tuple[list[Difference], list[str]]:

@@ -21,6 +21,11 @@ class Variant:
     runs: list[Run]
 
     @property
+    def claim(self) -> str:
+        """What its runs have of a weaker model, see :attr:`Run.claim`."""
+        return ', '.join(dict.fromkeys(run.claim for run in self.runs))
+
+    @property
     def has_teacher(self) -> bool:
         """Whether a teacher was used; a variant need not have one."""
         return any(run.reference is not None for run in self.runs)
@@ -114,6 +119,11 @@ class Study:
     def hits_in_a_row(self) -> int:
         """Validations in a row that the headline asks for."""
         return self.runs[0].hits_in_a_row if self.sustained else 1
+
+    def label(self, side: Variant) -> str:
+        """Name of a side; with its claim if some side was started from a weaker model."""
+        started = any(run.claim in ('start', 'both') for run in self.runs)
+        return f'{side.name} ({side.claim})' if started else side.name
 
     def levels(self, tau: float) -> list[Level]:
         """What a user decides by: the target, the teacher's level, the baseline's final metric."""

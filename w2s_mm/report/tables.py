@@ -44,14 +44,15 @@ def summary_table(study: Study, tau: float) -> Table:
     rows = []
     if study.baseline:
         final = _mean_text(study.baseline.runs, 0, metric)
-        rows.append([study.baseline.name, mean_at(study, study.baseline, tau), *empty, final, ''])
+        at = mean_at(study, study.baseline, tau)
+        rows.append([study.label(study.baseline), at, *empty, final, ''])
     for variant in study.variants:
         compared = [study.compare(variant, level) for level in levels]
         seconds = study.compare(variant, levels[0], 'train_seconds')
         first = compared[0]
         rows.append(
             [
-                variant.name,
+                study.label(variant),
                 mean_at(study, variant, tau),
                 *(speedup_text(c.mean.speedup if c.mean else None) for c in compared),
                 speedup_text(first.median, median=True),

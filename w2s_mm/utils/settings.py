@@ -16,6 +16,7 @@ DISTILLATION = (
     'model.gamma',
     'default_hooks.weak_to_strong',
 )
+START = 'default_hooks.start'  # likewise, of a start from another model's weights
 
 
 def recorded(config: dict[str, Any]) -> dict[str, Any]:
