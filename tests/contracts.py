@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from w2s_mm.core.compiled import compile_parts
-from w2s_mm.core.student import HEADS
+from w2s_mm.core.student import DISTILL_PREFIX, HEADS
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.rng import rng_state
@@ -43,6 +43,40 @@ def assert_bitwise(left, right):
     assert left.keys() == right.keys()
     for name in left:
         assert torch.equal(left[name], right[name]), name
+
+
+# Largest relative error of a term, and of the gradient of all terms as one vector, under automatic
+# mixed precision. With the statistics of batch norm fixed: those of a batch of tiny maps amplify
+# the rounding of the whole network.
+AMP_BOUNDS = {torch.bfloat16: (0.02, 0.1), torch.float16: (0.01, 0.03)}
+LOSS_SCALE = 1024.0  # float16 needs one: smaller gradients are rounded to 0
+
+
+def distillation(student, batch, dtype=None):
+    """The distillation terms by name, and their gradient as one vector; ``dtype`` for autocast."""
+    student.set_distillation(1.0, 2.0)
+    torch.manual_seed(3)
+    np.random.seed(3)
+    with torch.autocast('cpu', dtype=dtype, enabled=dtype is not None):
+        losses = student.loss(*batch)
+    terms = {k: v for k, v in losses.items() if k.startswith(DISTILL_PREFIX)}
+    parameters = [p for p in student.parameters() if p.requires_grad]
+    parts = torch.autograd.grad(
+        LOSS_SCALE * sum(terms.values()), parameters, allow_unused=True, materialize_grads=True
+    )
+    return terms, torch.cat([part.flatten().float() for part in parts]) / LOSS_SCALE
+
+
+def assert_amp_is_near_float32(student, batch, dtype):
+    """Distillation terms and their gradient under autocast are within :data:`AMP_BOUNDS`."""
+    student.eval()
+    exact, expected = distillation(student, batch)
+    rough, found = distillation(student, batch, dtype)
+    of_term, of_gradient = AMP_BOUNDS[dtype]
+    for name, value in exact.items():
+        assert value > 0 and rough[name].dtype == torch.float32, name
+        torch.testing.assert_close(rough[name], value, rtol=of_term, atol=0, msg=name)
+    assert (found - expected).norm() <= of_gradient * expected.norm()
 
 
 class StudentContracts:

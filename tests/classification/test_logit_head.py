@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from mmpretrain.structures import DataSample
 
+from tests import contracts
 from w2s_mm.utils.errors import W2SError
 
 LINEAR = {'head': {'type': 'LinearClsHead', 'num_classes': 5, 'in_channels': 8}}
@@ -227,3 +228,9 @@ def test_labels_are_not_needed_by_the_term(make_student, make_batch):
     second = student.loss(inputs, others)
     assert first['loss'] != second['loss']
     assert torch.equal(first['loss_distill_kl'], second['loss_distill_kl'])
+
+
+@pytest.mark.parametrize('dtype', contracts.AMP_BOUNDS)
+def test_amp_is_near_float32(make_student, make_batch, dtype):
+    student = make_student()
+    contracts.assert_amp_is_near_float32(student, make_batch(student), dtype)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
+from tests import contracts
 from tests.detection.boxes import decode, giou, sigmoid
 from w2s_mm.core.tape import record
 from w2s_mm.detection import DenseDistillHead
@@ -175,14 +176,11 @@ def test_teacher_answers_once_a_loss(make_student, make_batch):
     assert not any(grad)
 
 
-def test_autocast_gives_nearly_the_same(make_student, make_batch):
-    student = make_student().eval()
-    batch = make_batch(student)
-    exact = distill(student, batch)[:2]
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        rough = distill(student, batch)[:2]
-    assert all(term.dtype == torch.float32 for term in rough)
-    torch.testing.assert_close(rough, exact, rtol=0.1, atol=0.05)
+@pytest.mark.parametrize('dtype', contracts.AMP_BOUNDS)
+@pytest.mark.parametrize('mode', ['l1', 'giou'])
+def test_amp_is_near_float32(make_student, make_batch, mode, dtype):
+    student = make_student(box=mode)
+    contracts.assert_amp_is_near_float32(student, make_batch(student), dtype)
 
 
 def refusal(make_student, make_teacher, teacher, student=None):

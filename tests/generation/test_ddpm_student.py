@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.model import ExponentialMovingAverage
 
+from tests import contracts
 from tests.contracts import step
 from w2s_mm.core.teacher import FrozenTeacher
 
@@ -58,6 +59,11 @@ def test_loss_under_autocast_is_in_single_precision(make_student, images):
     with torch.autocast('cpu', torch.bfloat16):
         losses = student.loss(images, None)
     assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
+
+
+@pytest.mark.parametrize('dtype', contracts.AMP_BOUNDS)
+def test_amp_is_near_float32(make_student, images, dtype):
+    contracts.assert_amp_is_near_float32(make_student(), (images, None), dtype)
 
 
 def test_loss_aware_steps_are_distilled_too_and_stay_in_the_state(make_student, images):
