@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.model import MMFullyShardedDataParallel
 from mmengine.runner import FlexibleRunner, Runner
 
-from tests.hooks.toy import ToyNet, make_config, make_teacher, run, same, weights
+from tests.hooks.toy import ToyDistillHead, ToyNet, make_config, make_teacher, run, same, weights
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.hooks import ExactResumeHook
 from w2s_mm.utils.errors import W2SError
@@ -515,3 +516,48 @@ def test_a_compiled_run_distils_and_resumes_as_without_compile(
         assert story(tmp_path / 'compiled') == story(tmp_path / 'plain')
         assert same(weights(resumed), weights(expected))
         assert compiled or epoch == 4
+
+
+@pytest.fixture
+def failing_answers(monkeypatch):
+    """The teacher's answers in these iterations have one NaN each."""
+    iterations = []
+
+    def ask(self, student, teacher, inputs, data_samples, tape):
+        answer = original(self, student, teacher, inputs, data_samples, tape)
+        if MessageHub.get_current_instance().get_info('iter') in iterations:
+            answer = answer.clone()
+            answer[0] = float('nan')
+        return answer
+
+    original = ToyDistillHead.ask
+    monkeypatch.setattr(ToyDistillHead, 'ask', ask)
+    return iterations
+
+
+def test_answers_with_nan_are_survived_told_once_and_counted_through_a_resume(
+    tmp_path, teacher, failing_answers
+):
+    settings = dict(
+        hook=dict(stop=dict(type='NeverStop')),
+        schedule=dict(unit='training', lambda_max=1.0, warmup=0.0, hold=0.75, decay=0.0),
+    )
+    failing_answers += [2, 3, 4, 5, 9]  # more in a row than at the start end a run
+    runner = run(make_config(tmp_path / 'run', teacher, **settings))
+    whole = story(tmp_path / 'run')
+    assert whole['answers'] == {'answers': 12, 'dropped': 5}
+    assert all(value.isfinite().all() for value in weights(runner).values())
+    log = Path(runner._log_dir, f'{runner.timestamp}.log').read_text()
+    assert log.count('NaN or infinity for the last batch') == 1
+    assert 'The teacher is released. 5 of its 12 answers had NaN or infinity' in log
+
+    (tmp_path / 'run' / 'last_checkpoint').write_text(str(tmp_path / 'run' / 'epoch_2.pth'))
+    resumed = run(make_config(tmp_path / 'run', teacher, resume=True, **settings))
+    assert story(tmp_path / 'run') == whole
+    assert same(weights(resumed), weights(runner))
+
+
+def test_a_teacher_that_is_broken_from_the_start_ends_the_run(tmp_path, teacher, failing_answers):
+    failing_answers += range(16)
+    with pytest.raises(W2SError, match='first 3 answers'):
+        run(make_config(tmp_path / 'run', teacher))

@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -168,3 +169,16 @@ def test_the_final_difference_is_ours_minus_the_baseline(write_run):
     found = compare(ours, base, level=target(0.2)).final
     assert found is not None and found.mean == pytest.approx(0.15) and found.count == 2
     assert found.low < 0.1 and found.high > 0.2
+
+
+def test_ignored_answers_of_the_teacher_are_noted(write_run):
+    path = write_run('ours', [0.1, 0.3], reference=0.25)
+    file = path / 'weak_to_strong.json'
+    told = json.loads(file.read_text())
+    base = load_run(write_run('base', [0.1, 0.2]))
+    assert not any(
+        'ignored' in note for note in compare([load_run(path)], [base], level=target(0.2)).notes
+    )
+    file.write_text(json.dumps({**told, 'answers': {'answers': 1200, 'dropped': 3}}))
+    notes = compare([load_run(path)], [base], level=target(0.2)).notes
+    assert 'ours: 3 of the 1,200 answers of the teacher had NaN or infinity' in ' '.join(notes)

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from w2s_mm.utils.errors import W2SError
 
-MAX_DROPPED = 3  # dropped answers in a row at which the run is stopped
+MAX_DROPPED = 3  # dropped answers at which the run is stopped, if there was no other
 
 # Replaces every number of a dropped answer. Any finite value would do, since the resulting terms
 # are set to 0. As a sigmoid logit, this one puts every prior below the score threshold, so the loss
@@ -26,7 +26,8 @@ class Guard:
 
     If an answer is not finite, the distillation terms and their gradients are 0 in that iteration,
     and only the plain model's loss remains. All ranks share the result, so they drop the same
-    answers and raise together after :data:`MAX_DROPPED` in a row.
+    answers. If the first :data:`MAX_DROPPED` answers are all dropped, the teacher is broken, and
+    all ranks raise together.
 
     The result is not read in the iteration that computes it, since that would synchronise with the
     device. :meth:`check_last` reads it in the next iteration, after the training loop has
@@ -34,34 +35,52 @@ class Guard:
 
     Args:
         checkpoint: Source of the teacher's weights, for the message.
+
+    Attributes:
+        answers: Number of the teacher's answers, without the last if it has not been checked.
+        dropped: Number of those that were not finite.
     """
 
     def __init__(self, checkpoint: str) -> None:
         self.checkpoint = checkpoint
+        self.answers = 0
+        self.dropped = 0
         self._finite: Tensor | None = None  # whether the last answer was finite, not yet read
-        self._dropped = 0  # answers in a row
+
+    def state_dict(self) -> dict[str, int]:
+        """The two counts, with the last answer."""
+        self.check_last()
+        return {'answers': self.answers, 'dropped': self.dropped}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Restore the counts."""
+        self.answers, self.dropped = state['answers'], state['dropped']
 
     def check_last(self) -> None:
-        """Warn if the last answer was dropped.
+        """Count the last answer; warn if it is the first that was dropped.
 
         Raises:
-            W2SError: :data:`MAX_DROPPED` answers in a row were dropped.
+            W2SError: :data:`MAX_DROPPED` answers were dropped, and none was finite.
         """
         finite, self._finite = self._finite, None
         if finite is None:
             return
-        self._dropped = 0 if finite else self._dropped + 1
-        if self._dropped >= MAX_DROPPED:
+        self.answers += 1
+        if finite:
+            return
+        self.dropped += 1
+        if self.dropped == self.answers == MAX_DROPPED:
             raise W2SError(
-                f'The teacher returned NaN or infinity {self._dropped} times in a row. Its weights '
+                f"The teacher's first {MAX_DROPPED} answers all had NaN or infinity. Its weights "
                 f'may be broken: evaluate it with w2s test, its own config and {self.checkpoint}. '
                 f'If the weights are fine and this run uses --amp, its activations may be too '
                 f'large for float16: add --cfg-options optim_wrapper.dtype=bfloat16.'
             )
-        if self._dropped:
+        if self.dropped == 1:
             print_log(
-                f'The teacher returned NaN or infinity for the last batch: its distillation term '
-                f'was dropped ({self._dropped} in a row; the run stops at {MAX_DROPPED}).',
+                'The teacher returned NaN or infinity for the last batch: its distillation term '
+                'was dropped, and so is that of every other such batch, without another warning. '
+                'weak_to_strong.json counts them.',
                 logger='current',
                 level=logging.WARNING,
             )

@@ -42,6 +42,7 @@ class WeakToStrong:
         distill_heads: The heads; empty once distillation has ended.
         weights: Current factor on each head's terms, including ``gamma`` and the head's ``weight``.
         temperatures: Current temperature of each head.
+        guard: Drops the teacher's answers that have NaN or infinity, and counts them.
 
     Raises:
         W2SError: ``gamma`` is negative, or ``distill_head`` is empty.
@@ -66,7 +67,7 @@ class WeakToStrong:
             self.distill_heads = nn.ModuleList(MODELS.build(config) for config in configs)
         hide_from_ddp(self, HEADS)
         self.gamma = gamma
-        self._guard = Guard(self.teacher.checkpoint)
+        self.guard = Guard(self.teacher.checkpoint)
         self._sync: GradientSync | None = None
         self.set_distillation(weight=0.0, temperature=1.0)
 
@@ -129,11 +130,11 @@ class WeakToStrong:
             they are named ``loss_distill_<head index>.*``.
 
         Raises:
-            W2SError: The teacher's last few answers all had NaN or infinity.
+            W2SError: The teacher's first few answers all had NaN or infinity.
         """
         if not self.distilling:  # lambda = 0: exactly the baseline's code path
             return super().loss(inputs, data_samples)  # type: ignore[misc]
-        self._guard.check_last()
+        self.guard.check_last()
         active = [i for i, weight in enumerate(self.weights) if weight > 0]
         heads = [self.distill_heads[i] for i in active]
         taps = dict.fromkeys(tap for head in heads for tap in head.taps(self))
@@ -143,14 +144,14 @@ class WeakToStrong:
         with torch.no_grad(), self.teacher.batch(heads):
             answers = [head.ask(self, self.teacher, inputs, data_samples, tape) for head in heads]
             # Before the loss is computed: 0 times a NaN gradient is NaN.
-            answers = self._guard.admit(answers, inputs.device)
+            answers = self.guard.admit(answers, inputs.device)
         distilled = {}
         for index, head, answer in zip(active, heads, answers, strict=True):
             prefix = f'{DISTILL_PREFIX}{index}.' if len(self.weights) > 1 else DISTILL_PREFIX
             terms = head.loss(self, tape, answer, self.temperatures[index])
             terms = _with_every_adapter(head, terms)
             for name, term in terms.items():
-                distilled[prefix + name] = self._guard.masked(self.weights[index] * term)
+                distilled[prefix + name] = self.guard.masked(self.weights[index] * term)
         return {**losses, **distilled}
 
 

@@ -126,6 +126,7 @@ class WeakToStrongHook(Hook):
             'ended': self._watching and self._student is None,
             'weights': [line.state_dict() for line in self._weights],
             'adapters': adapter_state(_student_of(runner).distill_heads),
+            'answers': _student_of(runner).guard.state_dict(),
             'teacher': self._fingerprint,
         }
 
@@ -249,6 +250,8 @@ class WeakToStrongHook(Hook):
         self.history = [dict(entry) for entry in kept['history']]
         self.closed_at = kept['closed_at']
         self._fingerprint = kept['teacher']
+        if 'answers' in kept:
+            _student_of(runner).guard.load_state_dict(kept['answers'])
         self._weights = [Polyline() for _ in kept['weights']]
         for line, state in zip(self._weights, kept['weights'], strict=True):
             line.load_state_dict(state)
@@ -350,9 +353,14 @@ class WeakToStrongHook(Hook):
             return
         _end(runner)
         self._student = None
+        answers = _student_of(runner).guard.state_dict()
+        lost = (
+            f'{answers["dropped"]} of its {answers["answers"]} answers had NaN or infinity and '
+            f'were ignored. '
+        )
         runner.logger.info(
             f'Distillation ended at iteration {runner.iter}: {reason}. The teacher is released. '
-            f'The run continues as plain training.'
+            f'{lost if answers["dropped"] else ""}The run continues as plain training.'
         )
 
     def after_train(self, runner: Any) -> None:
@@ -361,6 +369,7 @@ class WeakToStrongHook(Hook):
             self._write(runner)
 
     def _write(self, runner: Any) -> None:
+        answers = _student_of(runner).guard.state_dict()
         if not is_main_process():
             return
         closed = self.closed_at
@@ -376,6 +385,7 @@ class WeakToStrongHook(Hook):
                 'closed_at': None
                 if closed is None
                 else {'iter': closed, 'epoch': closed / iters_per_epoch(runner)},
+                'answers': answers,
                 'schedule': self._settings['schedule'],
                 'temperature': self._settings['temperature'],
                 'stop': self._settings['stop'],

@@ -214,6 +214,13 @@ def _notes(runs: Sequence[Run], pairs: Sequence[Pair], with_baseline: bool) -> l
     alone = [str(pair.seed) for pair in pairs if not (pair.baseline and pair.ours)]
     if with_baseline and alone:
         notes.append(f'No partner of the same seed, not in the median: seed {", ".join(alone)}.')
+    for run in runs:
+        answers, dropped = run.answers
+        if dropped:
+            notes.append(
+                f'{run.name}: {dropped:,} of the {answers:,} answers of the teacher had NaN or '
+                f'infinity and were ignored.'
+            )
     if len({run.max_iters for run in runs}) > 1:
         notes.append('The runs have different planned lengths.')
     return notes

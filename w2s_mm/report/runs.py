@@ -45,6 +45,8 @@ class Run:
         thresholds: The targets of the run.
         reference: The teacher's metric, or None for a run without a teacher.
         closed_at: Iteration at which distillation was stopped, or None.
+        answers: Number of the teacher's answers, and how many of them were ignored because they had
+            NaN or infinity; zeros where the files are too old to have it.
         weights: The distillation weight of each head, as ``(iteration, weight)`` points joined by
             straight lines; None where the files are too old to have it.
         record: What ``RunRecordHook`` wrote of its start, software and hardware, or None.
@@ -63,6 +65,7 @@ class Run:
     thresholds: list[float]
     reference: float | None = None
     closed_at: float | None = None
+    answers: tuple[int, int] = (0, 0)
     weights: list[list[tuple[float, float]]] | None = None
     record: dict[str, Any] | None = None
     gradients: tuple[dict[str, float], ...] = ()
@@ -158,6 +161,8 @@ def run_of(path: Path, files: Mapping[str, Any]) -> Run:
             closed = distilled['closed_at']
             run['reference'] = distilled['reference']
             run['closed_at'] = closed['iter'] if closed else None
+            if answers := distilled.get('answers'):
+                run['answers'] = answers['answers'], answers['dropped']
             if distilled['format'] > 1:
                 run['weights'] = [
                     [(iteration, weight) for iteration, weight in each['points']]
