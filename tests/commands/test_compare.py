@@ -159,6 +159,14 @@ def test_a_changed_config_in_an_old_work_dir_is_refused(
         compare([*configs, '--cfg-options', change])
 
 
+def test_infinity_in_a_config_is_no_difference(configs, trained, no_report):
+    with Path('base.py').open('a') as base:
+        base.write("model.update(limits=(64, float('inf')))\n")
+    compare(configs)
+    compare(configs)
+    assert len(trained) == 4
+
+
 def test_the_rate_of_all_runs_is_scaled_alike(configs, trained, no_report):
     with Path('base.py').open('a') as base:
         base.write('auto_scale_lr = dict(base_batch_size=8)\n')

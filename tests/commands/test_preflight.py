@@ -1,4 +1,5 @@
 import json
+import math
 import random
 
 import pytest
@@ -193,6 +194,19 @@ def test_each_difference_is_listed_and_nothing_is_written(stopped, key, old, new
     assert f'\n  {key}: {old!r} there, {new!r} now' in message
     assert 'iter_100.pth' in message and '--work-dir' in message
     assert contents_of(stopped) == before
+
+
+def test_infinity_and_nan_in_a_config_are_no_difference(stopped, tmp_path):
+    ranges = {'regress_ranges': ((-1, 64), (64, math.inf)), 'low': -math.inf, 'none': math.nan}
+    stopped.model.update(ranges)
+    path = tmp_path / 'run' / 'iter_100.pth'
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint['meta']['cfg'] = stopped.pretty_text
+    torch.save(checkpoint, path)
+    check_resume(stopped)
+    stopped.model.low = math.inf
+    with pytest.raises(W2SError, match=r'model\.low: -inf there, inf now'):
+        check_resume(stopped)
 
 
 def test_many_differences_are_counted(stopped):

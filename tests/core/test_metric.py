@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s_mm.core.metric import check_metric_range, first_at, sustained_at
+from w2s_mm.core.metric import check_metric_range, first_at, pick_metric, sustained_at
 from w2s_mm.utils.errors import W2SError
 
 NAN = math.nan
@@ -82,3 +82,17 @@ def test_range_of_a_metric(metric, value, fits):
     else:
         with pytest.raises(W2SError, match=f'It is {value}'):
             check_metric_range(metric, value, 'It')
+
+
+def test_nothing_to_evaluate_counts_as_the_worst_value():
+    assert pick_metric({}, 'coco/bbox_mAP_50', 'greater') == 0
+    assert pick_metric({}, 'FID', 'less') == math.inf
+    # Another evaluator reports, and COCO found no box.
+    assert pick_metric({'accuracy/top1': 50.0}, 'coco/bbox_mAP_50', 'greater') == 0
+    assert pick_metric({'coco/AR@100': 0.5}, 'coco/bbox_mAP_50', 'greater', known=True) == 0
+
+
+@pytest.mark.parametrize('name', ['coco/bbox_mAP50', 'bbox_mAP_50'])
+def test_a_name_that_its_evaluator_does_not_report_is_an_error(name):
+    with pytest.raises(W2SError, match=r'It reports: coco/bbox_mAP_50\. Set'):
+        pick_metric({'coco/bbox_mAP_50': 0.5}, name, 'greater')

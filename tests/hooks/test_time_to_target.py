@@ -143,6 +143,57 @@ def test_unknown_metric_lists_what_is_reported(tmp_path):
         run(config)
 
 
+def test_a_metric_of_no_evaluator_is_refused_before_training(tmp_path):
+    config = make_config(tmp_path, None)
+    config.default_hooks.time_to_target.metric = 'coco/bbox_mAP_50'
+    runner = Runner.from_cfg(config)
+    with pytest.raises(W2SError, match=r"'coco/bbox_mAP_50', which .* It reports: toy/\*"):
+        runner.train()
+    assert runner.iter == 0
+
+
+def test_a_validation_that_finds_nothing_is_the_worst_and_the_run_goes_on(tmp_path, monkeypatch):
+    """As with COCO's AP and no boxes, where a second evaluator reports."""
+    fits = iter([{}, {'fit': 0.6}, {}, {'fit': 0.7}])
+    monkeypatch.setattr('tests.hooks.toy.ToyFit.compute_metrics', lambda *_: next(fits))
+    config = make_config(tmp_path, None, time_hook=dict(k=1))
+    config.val_evaluator = [dict(type='ToyError'), dict(type='ToyFit')]
+    run(config)
+    told = report(tmp_path)
+    assert [point['value'] for point in told['history']] == [0.0, 0.6, 0.0, 0.7]
+    assert told['targets'][0]['first']['iter'] == 8
+
+
+def two_metrics(work_dir, **options):
+    config = make_config(work_dir, None, **options)
+    config.val_evaluator = [dict(type='ToyError'), dict(type='ToyFit')]
+    second = dict(type='TimeToTargetHook', metric='error/mse', rule='less', thresholds=[1e-9])
+    config.custom_hooks = [{**second, 'stop': config.default_hooks.time_to_target.get('stop')}]
+    return config
+
+
+def test_two_metrics_are_measured_side_by_side_and_resumed(tmp_path):
+    whole = tmp_path / 'whole'
+    run(two_metrics(whole))
+    run(two_metrics(tmp_path / 'run', epochs=2))
+    run(two_metrics(tmp_path / 'run', resume=True))
+    metrics = {'time_to_target.json': 'toy/fit', 'time_to_target.error_mse.json': 'error/mse'}
+    for name, metric in metrics.items():
+        told = json.loads((tmp_path / 'run' / name).read_text())
+        expected = json.loads((whole / name).read_text())
+        assert told['metric'] == metric and told['finished']
+        assert [point['iter'] for point in told['history']] == [4, 8, 12, 16]
+        assert [p['value'] for p in told['history']] == [p['value'] for p in expected['history']]
+
+
+def test_a_run_with_two_metrics_stops_once_all_targets_hold(tmp_path):
+    config = two_metrics(tmp_path, time_hook=dict(stop=True, k=1))
+    config.default_hooks.time_to_target.thresholds = [1e-6]
+    config.custom_hooks[0].update(thresholds=[1e9], k=2)
+    run(config)
+    assert [point['iter'] for point in report(tmp_path)['history']] == [4, 8]
+
+
 @pytest.mark.parametrize(
     ('metric', 'thresholds', 'match'),
     [

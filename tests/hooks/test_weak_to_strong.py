@@ -335,6 +335,56 @@ def test_unknown_metric_lists_what_is_reported(tmp_path, teacher):
     refused(config, r"does not report 'toy/other'. It reports: toy/fit")
 
 
+def test_targets_are_checked_with_what_the_teacher_s_evaluation_reports(tmp_path, teacher):
+    for hook in ({}, dict(reference=0.5)):
+        config = make_config(tmp_path / f'run{len(hook)}', teacher, hook=hook)
+        config.default_hooks.time_to_target.metric = 'toy/other'
+        refused(config, r"does not report 'toy/other'. It reports: toy/fit")
+
+
+def test_a_metric_of_no_evaluator_is_refused_before_the_teacher_is_built(tmp_path, teacher):
+    config = make_config(tmp_path / 'run', dict(teacher, checkpoint='nothing.pth'))
+    config.default_hooks.weak_to_strong.metric = 'coco/bbox_mAP_50'
+    refused(config, r"WeakToStrongHook.metric is 'coco/bbox_mAP_50', which")
+
+
+@pytest.mark.parametrize('reference', [None, 0.01])
+def test_a_validation_that_finds_nothing_interrupts_the_row(
+    tmp_path, teacher, monkeypatch, reference
+):
+    """As with COCO's AP and no boxes, where a second evaluator reports."""
+    # The teacher's evaluation, or the check of the metric's name; then the student's.
+    fits = iter([{'fit': 0.01}, {'fit': 0.6}, {}, {'fit': 0.7}, {'fit': 0.7}])
+    monkeypatch.setattr('tests.hooks.toy.ToyFit.compute_metrics', lambda *_: next(fits))
+    config = make_config(tmp_path / 'run', teacher, hook=dict(reference=reference), schedule=SHORT)
+    config.val_evaluator = [dict(type='ToyError'), dict(type='ToyFit')]
+    run(config)
+    history = story(tmp_path / 'run')['history']
+    assert [entry['value'] for entry in history] == [0.6, 0.0, 0.7, 0.7]
+    assert [entry['streak'] for entry in history] == [1, 0, 1, 2]
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+@pytest.mark.parametrize('k', [1, 3, 9])  # the gate closes in the first, the last, no validation
+def test_a_run_whose_distillation_has_ended_is_made_longer(tmp_path, teacher, k, by_epoch):
+    """A schedule in fractions of the run has another length then, and nothing depends on it."""
+    options = dict(schedule=SHORT, hook=dict(reference=1e-6, stop=dict(k=k)), by_epoch=by_epoch)
+    run(make_config(tmp_path / 'run', teacher, epochs=3, **options))
+    before = story(tmp_path / 'run')
+    assert (before['closed_at'] or {}).get('iter') == {1: 4, 3: 12, 9: None}[k]
+    run(make_config(tmp_path / 'run', teacher, epochs=5, resume=True, **options))
+    after = story(tmp_path / 'run')
+    assert after['closed_at'] == before['closed_at']
+    assert after['history'][:3] == before['history'] and len(after['history']) == 5
+    assert weight_at(after, 11) == weight_at(before, 11) and weight_at(after, 12) == 0
+
+
+def weight_at(told, iteration):
+    """The weight in ``weak_to_strong.json`` at an iteration."""
+    points = told['weights'][0]['points']
+    return next((value for at, value in reversed(points) if at <= iteration), 0)
+
+
 def test_a_teacher_that_finds_nothing_is_refused(tmp_path, teacher, monkeypatch):
     monkeypatch.setattr('tests.hooks.toy.ToyFit.compute_metrics', lambda self, results: {})
     refused(make_config(tmp_path / 'run', teacher), 'measured reference is 0.0')

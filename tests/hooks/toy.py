@@ -155,6 +155,17 @@ class ToyFit(BaseMetric):
         return dict(fit=1 / (1 + sum(results) / len(results)))
 
 
+@METRICS.register_module(force=True)
+class ToyError(BaseMetric):
+    """Mean squared error: lower is better."""
+
+    default_prefix = 'error'
+    process = ToyFit.process
+
+    def compute_metrics(self, results: list[float]) -> dict[str, float]:
+        return dict(mse=sum(results) / len(results))
+
+
 def make_teacher(folder: Path, width: int = 4, norm: bool = True) -> dict[str, Any]:
     """A teacher that knows a little: its config and checkpoint."""
     torch.manual_seed(7)

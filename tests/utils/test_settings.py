@@ -1,6 +1,7 @@
 """Resolved configs as recorded values, and their differences."""
 
 import json
+import math
 from math import inf
 
 import pytest
@@ -38,6 +39,8 @@ def test_what_is_recorded_is_json_and_names_no_place_of_this_machine(tmp_path, m
         ({'a': [{'b': 1}, 2]}, {'a': [{'b': 3}, 2]}, [('a.0.b', 1, 3)]),
         ({'a': [1]}, {'a': [1, 2]}, [('a', [1], [1, 2])]),
         ({'a': (1, 2)}, {'a': [1, 2]}, []),
+        ({'a': math.inf, 'b': math.nan}, {'a': math.inf, 'b': math.nan}, []),
+        ({'a': math.inf}, {'a': -math.inf}, [('a', math.inf, -math.inf)]),
     ],
 )
 def test_differences(old, new, expected):

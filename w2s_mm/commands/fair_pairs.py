@@ -57,7 +57,7 @@ def read_for_comparison(
 
 def check_unchanged(cfg: Any, seed: int, kept: Path, processes: int = 1) -> None:
     """Refuse a work directory in which another config has run, or with another total batch."""
-    from mmengine.config import Config
+    from w2s_mm.utils.mm import config_from_text
 
     from .batch import add_batch
     from .preflight import refuse_another_config
@@ -65,7 +65,7 @@ def check_unchanged(cfg: Any, seed: int, kept: Path, processes: int = 1) -> None
     if kept.is_file():
         now = copy.deepcopy(cfg)
         now.merge_from_dict({'randomness.seed': seed})
-        there, now = _settings(Config.fromfile(kept)), _settings(now)
+        there, now = _settings(config_from_text(kept.read_text())), _settings(now)
         add_batch(there, now, read_json(kept.parent / RECORD), total_batch(cfg, processes))
         refuse_another_config(kept.parent, there, now)
 

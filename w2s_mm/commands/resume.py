@@ -13,7 +13,7 @@ from mmengine.dist import is_main_process
 from w2s_mm.utils.batch import total_batch
 from w2s_mm.utils.checkpoint import load_checkpoint
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.mm import plain_types
+from w2s_mm.utils.mm import config_from_text, plain_types
 from w2s_mm.utils.run_files import LAST_CHECKPOINT
 
 from .batch import add_batch, processes_of
@@ -54,7 +54,7 @@ def check_resume(cfg: Config) -> int | None:
     meta = checkpoint['meta']
     seed = meta.get('seed')
     if 'cfg' in meta:
-        before = Config.fromstring(meta['cfg'], '.py')
+        before = config_from_text(meta['cfg'])
         there, now = ({name: plain_types(c).get(name) for name in IDENTITY} for c in (before, cfg))
         for settings in (there, now):  # a seed that is not given is the one that was drawn
             settings['randomness'] = {'seed': seed, **_without_none(settings['randomness'])}

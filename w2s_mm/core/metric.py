@@ -46,23 +46,37 @@ def sustained_at(values: Sequence[float], threshold: float, rule: Rule, k: int) 
     return None
 
 
-def pick_metric(metrics: dict[str, Any], name: str, rule: Rule) -> float:
+def worst(rule: Rule) -> float:
+    """The worst value of a metric: 0, or infinity where less is better."""
+    return 0.0 if rule == 'greater' else float('inf')
+
+
+def pick_metric(metrics: dict[str, Any], name: str, rule: Rule, known: bool = False) -> float:
     """Value of the metric ``name`` in the evaluator's results.
 
-    An evaluator reports nothing if there was nothing to evaluate, as MMDetection's does when an
-    untrained detector finds no boxes. This counts as the worst value, 0 or infinity.
+    An evaluator reports nothing if there was nothing to evaluate, as MMDetection's does when a
+    detector finds no boxes. This counts as the worst value, also where another evaluator reports.
+
+    Args:
+        metrics: What the validation reported.
+        name: Name of the metric.
+        rule: ``'greater'`` when a higher value is better, ``'less'`` otherwise.
+        known: Whether the metric has been reported before, or is known to be one of the
+            evaluator's. Otherwise it has to have the prefix of an evaluator that reports nothing.
 
     Raises:
-        W2SError: Only other metrics are reported; the message lists them.
+        W2SError: It is not known, and others of its evaluator are reported; the message lists them.
     """
-    if not metrics:
-        return 0.0 if rule == 'greater' else float('inf')
-    if name not in metrics:
+    if name in metrics:
+        return float(metrics[name])
+    prefix = name.rpartition('/')[0]
+    of_its_evaluator = [each for each in metrics if not prefix or each.startswith(f'{prefix}/')]
+    if of_its_evaluator and not known:
         raise W2SError(
             f'The evaluator does not report {name!r}. It reports: {", ".join(sorted(metrics))}. '
             f'Set `metric` of the hook to one of these.'
         )
-    return float(metrics[name])
+    return worst(rule)
 
 
 def is_fraction(metric: str) -> bool:

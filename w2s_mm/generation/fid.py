@@ -89,6 +89,11 @@ class FID(BaseMetric):
     # ------------------------------------------------------------ before training
 
     @property
+    def reported_names(self) -> tuple[str, ...]:
+        """What it reports."""
+        return (self.features.metric,)
+
+    @property
     def dataset_meta(self) -> dict[str, Any] | None:
         """Meta data of the validation set; the validation loop sets it when it is built."""
         return self._dataset_meta

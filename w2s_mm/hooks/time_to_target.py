@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from w2s_mm.core.metric import Rule, check_metric_range, first_at, pick_metric, sustained_at
+from w2s_mm.core.evaluator import check_reported
+from w2s_mm.core.metric import Rule, check_metric_range, first_at, pick_metric, sustained_at, worst
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.mm import is_epoch_based, is_resuming, iters_per_epoch
@@ -28,6 +30,11 @@ class TimeToTargetHook(Hook):
     in a row. Each is given in epochs, iterations, training seconds (with the teacher's forward
     passes, without validation) and wall seconds (everything since the run started, with the
     evaluation of the teacher). After a resume the clocks continue from the checkpoint.
+
+    A run may have several of these hooks, for several metrics. The first writes
+    ``time_to_target.json``, which ``w2s compare`` and ``w2s report`` read; the others write
+    ``time_to_target.<metric>.json``. Those with ``stop`` end the run once the targets of
+    all of them hold.
 
     Args:
         metric: Name of the metric in the evaluator's results.
@@ -62,6 +69,8 @@ class TimeToTargetHook(Hook):
         self.history: list[dict[str, float]] = []
         self._training = False
         self._finished = False
+        self.metric_known = False  # whether the evaluator is known to report the metric
+        self._stem = Path(TIME_TO_TARGET).stem
         self._train_seconds = 0.0
         self._train_since: float | None = None
         self._wall_seconds = 0.0
@@ -70,8 +79,15 @@ class TimeToTargetHook(Hook):
     # ----------------------------------------------------------------- clocks
 
     def before_run(self, runner: Any) -> None:
-        """Start the wall clock."""
+        """Start the wall clock; check the metric."""
         self._wall_since = time.perf_counter()
+        hooks = [hook for hook in runner.hooks if isinstance(hook, TimeToTargetHook)]
+        before = hooks[: [hook is self for hook in hooks].index(True)]
+        if before:
+            self._stem = f'{hooks[0]._stem}.{re.sub(r"[^A-Za-z0-9@-]+", "_", self.metric)}'
+            same = sum(hook.metric == self.metric for hook in before[1:])
+            self._stem += f'_{same + 1}' if same else ''
+        self.metric_known = check_reported(runner, self.metric, type(self).__name__)
 
     def before_train(self, runner: Any) -> None:
         """Record validations from now on."""
@@ -109,7 +125,7 @@ class TimeToTargetHook(Hook):
         """Save history and clocks."""
         running = self._train_since is not None
         self._pause()
-        checkpoint['time_to_target'] = {
+        checkpoint[self._stem] = {
             'history': self.history,
             'train_seconds': self._train_seconds,
             'wall_seconds': self._wall(),
@@ -119,8 +135,8 @@ class TimeToTargetHook(Hook):
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Load history and clocks from a resumed checkpoint; ``load_from`` is ignored."""
-        if is_resuming(runner) and 'time_to_target' in checkpoint:
-            state = checkpoint['time_to_target']
+        if is_resuming(runner) and self._stem in checkpoint:
+            state = checkpoint[self._stem]
             self.history = list(state['history'])
             self._train_seconds = state['train_seconds']
             self._wall_seconds = state['wall_seconds']
@@ -133,17 +149,25 @@ class TimeToTargetHook(Hook):
             return
         if self.history and self.history[-1]['iter'] == runner.iter:  # counted before a resume
             return
+        known = self.metric_known or any(p['value'] != worst(self.rule) for p in self.history)
+        value = pick_metric(metrics or {}, self.metric, self.rule, known)
+        if self.metric not in (metrics or {}):
+            runner.logger.warning(
+                f'The validation reported no {self.metric}, as if there was nothing to evaluate. '
+                f'It counts as {value:g}.'
+            )
         self.history.append(
             {
                 'epoch': runner.iter / iters_per_epoch(runner),
                 'iter': runner.iter,
                 'train_seconds': self._train_seconds,
                 'wall_seconds': self._wall(),
-                'value': pick_metric(metrics or {}, self.metric, self.rule),
+                'value': value,
             }
         )
-        targets = self._write(runner)
-        if self.stop and all(target['sustained'] for target in targets):
+        self._write(runner)
+        stopping = [h for h in runner.hooks if isinstance(h, TimeToTargetHook) and h.stop]
+        if self.stop and all(hook.reached for hook in stopping):
             runner.logger.info('All targets have been reached and sustained. Stopping the run.')
             runner.train_loop.stop_training = True
 
@@ -152,13 +176,18 @@ class TimeToTargetHook(Hook):
         self._finished = True  # also if a resumed run still has to run its last validation
         self._write(runner)
 
-    def _write(self, runner: Any) -> list[dict[str, Any]]:
+    @property
+    def reached(self) -> bool:
+        """Whether every target has been reached ``k`` times in a row."""
+        return all(target['sustained'] for target in self._targets())
+
+    def _targets(self) -> list[dict[str, Any]]:
         values = [point['value'] for point in self.history]
 
         def point(index: int | None) -> dict[str, float] | None:
             return None if index is None else self.history[index]
 
-        targets = [
+        return [
             {
                 'threshold': tau,
                 'first': point(first_at(values, tau, self.rule)),
@@ -166,11 +195,13 @@ class TimeToTargetHook(Hook):
             }
             for tau in self.thresholds
         ]
+
+    def _write(self, runner: Any) -> None:
         if is_main_process():
             loop = runner.train_loop
             per_interval = iters_per_epoch(runner) if is_epoch_based(runner) else 1
             write_json(
-                Path(runner.work_dir) / TIME_TO_TARGET,
+                Path(runner.work_dir) / f'{self._stem}.json',
                 {
                     'format': FORMATS[TIME_TO_TARGET],
                     'metric': self.metric,
@@ -182,7 +213,6 @@ class TimeToTargetHook(Hook):
                     'val_interval_iters': loop.val_interval * per_interval,
                     'finished': self._finished,
                     'history': self.history,
-                    'targets': targets,
+                    'targets': self._targets(),
                 },
             )
-        return targets

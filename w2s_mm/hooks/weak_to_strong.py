@@ -11,7 +11,8 @@ from mmengine.registry import HOOKS
 
 from w2s_mm.core.adapters import adapter_state, forget, load_adapter_state, trainable
 from w2s_mm.core.compiled import compile_parts
-from w2s_mm.core.metric import Rule, check_metric_range, pick_metric
+from w2s_mm.core.evaluator import check_reported
+from w2s_mm.core.metric import Rule, check_metric_range, pick_metric, worst
 from w2s_mm.core.reference import measure_reference, probe_metric_names
 from w2s_mm.core.registry import build_schedule, build_stop, build_temperature
 from w2s_mm.core.schedule import Schedule, TemperatureRamp, Unit
@@ -30,6 +31,7 @@ from w2s_mm.utils.polyline import Polyline
 from w2s_mm.utils.run_files import FORMATS, WEAK_TO_STRONG
 
 from .exact_resume import ExactResumeHook
+from .time_to_target import TimeToTargetHook
 
 # Strategies and model wrappers of MMEngine that split a model over processes.
 SHARDED = (
@@ -103,7 +105,9 @@ class WeakToStrongHook(Hook):
         )
         self._restored: dict[str, Any] | None = None
         self._resumed_without_state = False
+        self._known = False  # whether the evaluator is known to report the metric
         self._watching = False  # whether this run distills
+        self._ended = False  # whether distillation had ended at the checkpoint
         self._student: WeakToStrong | None = None  # set while distillation is not over
         self._heads: list[tuple[Schedule, TemperatureRamp]] = []
         self._head_names: list[str] = []
@@ -111,6 +115,10 @@ class WeakToStrongHook(Hook):
         self._weights: list[Polyline] = []
         self._fingerprint: str | None = None
         self._iters: dict[Unit, float] = {}
+
+    def before_run(self, runner: Any) -> None:
+        """Check the metric, before the teacher is built and measured."""
+        self._known = check_reported(runner, self.metric, type(self).__name__)
 
     # ------------------------------------------------------------------ state
 
@@ -156,7 +164,7 @@ class WeakToStrongHook(Hook):
         self._watching = True
         self._check_run(runner)
         self._restore(runner)
-        if not student.distill_heads or runner.iter >= self._last_iter:
+        if self._ended or runner.iter >= self._last_iter:
             self._taps = self._taps or _taps(student)
             _end(runner)
         else:
@@ -190,7 +198,10 @@ class WeakToStrongHook(Hook):
     @property
     def _last_iter(self) -> float:
         """Iteration from which all schedules are 0."""
-        ends = (schedule.length * self._iters[schedule.unit] for schedule, _ in self._heads)
+        return self._last(self._iters)
+
+    def _last(self, iters: dict[Unit, float]) -> float:
+        ends = (schedule.length * iters[schedule.unit] for schedule, _ in self._heads)
         return max(ends, default=0.0)
 
     def _check_run(self, runner: Any) -> None:
@@ -243,7 +254,11 @@ class WeakToStrongHook(Hook):
                 'again in another --work-dir. Its weights can still be loaded with load_from.'
             )
         kept = self._restored
-        if not kept['ended']:
+        # The schedule of a complete run has ended, though its last checkpoint is from before that.
+        # Such a run can be made longer, also with a schedule in fractions of its length.
+        same = kept['settings'] == self._settings
+        self._ended = kept['ended'] or (same and runner.iter >= self._last(kept['iters']))
+        if not self._ended:
             self._check_unchanged(kept)
         self.stop.load_state_dict(kept['stop'])
         self.reference = kept['reference']
@@ -281,12 +296,14 @@ class WeakToStrongHook(Hook):
             assert teacher.fingerprint is not None
             metrics = measure_reference(runner, teacher.model, teacher.fingerprint)
             value = pick_metric(metrics, self.metric, self.rule)
+            _check_targets(runner, metrics)
             check_metric_range(self.metric, value, "The teacher's measured reference")
         else:
             value = self.given_reference
             names = probe_metric_names(runner, teacher.model)
-            if names:
-                pick_metric(dict.fromkeys(names, 0.0), self.metric, self.rule)
+            reported = dict.fromkeys(names, 0.0)
+            pick_metric(reported, self.metric, self.rule, self._known)
+            _check_targets(runner, reported)
         self.reference = value
         self.stop.open(value)
 
@@ -328,7 +345,9 @@ class WeakToStrongHook(Hook):
         """Algorithm 1, steps 4-5: update the stop rule, and end distillation if it fires."""
         if not self._watching or any(entry['iter'] == runner.iter for entry in self.history):
             return
-        value = pick_metric(metrics or {}, self.metric, self.rule)
+        known = self._known or self.given_reference is None  # it was reported of the teacher
+        known = known or any(entry['value'] != worst(self.rule) for entry in self.history)
+        value = pick_metric(metrics or {}, self.metric, self.rule, known)
         stopped = self.stop.observe(value, runner.iter)
         scalars = self.stop.scalars()
         self.history.append({'iter': runner.iter, 'value': value, **scalars})
@@ -426,6 +445,13 @@ def _end(runner: Any) -> None:
         average = getattr(getattr(hook, 'ema_model', None), 'module', None)
         if isinstance(average, WeakToStrong):
             average.end_distillation()
+
+
+def _check_targets(runner: Any, metrics: dict[str, float]) -> None:
+    """Check that the metrics of TimeToTargetHook were reported of the teacher, if any were."""
+    for hook in runner.hooks:
+        if isinstance(hook, TimeToTargetHook):
+            pick_metric(metrics, hook.metric, hook.rule, hook.metric_known)
 
 
 def _taps(student: WeakToStrong) -> list[str]:

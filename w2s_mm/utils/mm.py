@@ -103,6 +103,14 @@ def read_config_file(name: str, import_custom_modules: bool = True, what: str = 
     return cfg
 
 
+def config_from_text(text: str) -> Config:
+    """Read what ``Config.dump`` writes, in which infinity and NaN are bare names."""
+    cfg = Config.fromstring(f'inf = float("inf")\nnan = float("nan")\n{text}', '.py')
+    for name in ('inf', 'nan'):
+        cfg.pop(name)
+    return cfg
+
+
 def type_name(kind: Any) -> str | None:
     """Name of a config's ``type``, without its scope or module.
 

@@ -69,5 +69,5 @@ def differences(
     elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
         for index, (a, b) in enumerate(zip(old, new, strict=True)):
             yield from differences(a, b, may_differ, f'{path}.{index}')
-    elif old != new:
+    elif old != new and not (old != old and new != new):  # NaN differs from itself
         yield path, old, new
