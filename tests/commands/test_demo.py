@@ -1,5 +1,6 @@
 """The demo: teacher, then the comparison; the whole of it runs in the slow tier."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,14 @@ def test_the_teacher_is_trained_first_and_used_in_the_comparison(steps, tmp_path
             {'options': {'model.teacher.checkpoint': teacher}},
         ),
     ]
+
+
+def test_without_operators_for_the_gpu_it_trains_on_the_cpu(steps, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    monkeypatch.setattr(command, 'operators_lack_gpu', lambda: 'operators for the CPU')
+    command.demo(['--work-dir', str(tmp_path)])
+    assert os.environ['CUDA_VISIBLE_DEVICES'] == '' and len(steps) == 3
+    assert 'operators for the CPU: the demo trains on the CPU.' in capsys.readouterr().out
 
 
 def test_other_digit_scenes_are_an_error(steps, monkeypatch):

@@ -2,7 +2,8 @@ import sys
 
 import pytest
 
-from w2s_mm.commands.environment import check_environment
+from w2s_mm.commands.cli import read_checked
+from w2s_mm.commands.environment import check_environment, check_operators
 from w2s_mm.utils.errors import W2SError
 
 WHOLE = {'torch': '2.11.0+cu130', 'mmengine': '0.10.7', 'mmcv': '2.1.0', 'mmdet': '3.3.0'}
@@ -84,3 +85,48 @@ def test_a_module_without_version_file_is_judged_by_its_distribution(environment
 
 def test_an_unknown_task_is_refused_with_the_known_ones():
     assert 'detection, classification' in message_for(('segmentation',))
+
+
+@pytest.fixture
+def operators(monkeypatch):
+    """``operators(gpu, compiled)``: whether a GPU is visible, and what mmcv was compiled with."""
+    import mmcv.ops
+    import torch
+
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+
+    def make(gpu, compiled):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+        monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'Some GPU')
+        monkeypatch.setattr(torch.version, 'cuda', '13.0')
+        monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', lambda: compiled)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ('gpu', 'compiled'), [(True, '13.0'), (False, '13.0'), (False, 'not available')]
+)
+def test_operators_that_fit_the_machine_pass(operators, gpu, compiled):
+    operators(gpu, compiled)
+    check_operators()
+
+
+def test_operators_for_the_cpu_beside_a_gpu_are_refused(operators, monkeypatch):
+    """MMEngine would train on the GPU, and focal loss and NMS fail there."""
+    operators(True, 'not available')
+    with pytest.raises(W2SError) as refused:
+        check_operators()
+    message = str(refused.value)
+    assert 'compiled for the CPU, and a GPU is visible (Some GPU)' in message
+    assert "CUDA_VISIBLE_DEVICES=''" in message and 'the CUDA 13.0 toolkit' in message
+    assert "pip install --no-build-isolation --no-cache-dir 'onedl-mmcv" in message
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    check_operators()
+
+
+def test_a_detector_s_config_is_checked_and_a_classifier_s_is_not(operators):
+    operators(True, 'not available')
+    read_checked('w2s_mm::digits/classifier_baseline.py')
+    with pytest.raises(W2SError, match='compiled for the CPU'):
+        read_checked('w2s_mm::digits/retinanet_baseline.py')

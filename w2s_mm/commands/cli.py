@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from w2s_mm.commands.environment import BY_TASK, check_environment
+from w2s_mm.commands.environment import BY_TASK, check_environment, check_operators
 from w2s_mm.utils.errors import W2SError
 
 RUN_AGAIN = 'Run the same command again to continue.'
@@ -129,6 +129,8 @@ def read_checked(name: str) -> Any:
     if (scope := cfg.get('default_scope')) in _TASK_OF_SCOPE:
         tasks.add(_TASK_OF_SCOPE[scope])
     check_environment(sorted(tasks))
+    if 'detection' in tasks:
+        check_operators()
     if 'detection' in tasks:
         with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what it cannot import
             importlib.import_module('mmdet.datasets')

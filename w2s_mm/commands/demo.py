@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from w2s_mm.commands.environment import check_environment
+from w2s_mm.commands.environment import check_environment, operators_lack_gpu
 from w2s_mm.datasets.digit_scenes import write_digit_scenes
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.run_files import last_checkpoint
@@ -39,6 +40,9 @@ def demo(argv: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     check_environment(('detection',))
+    if problem := operators_lack_gpu():
+        print(f'{problem}: the demo trains on the CPU.', flush=True)
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''  # of its runs too
     start = time.monotonic()
     print('[1/3] the digit scenes: handwritten digits on photographs', flush=True)
     try:

@@ -6,6 +6,7 @@ it: ``mmdet`` may be upstream's or that of the maintained continuation (``onedl-
 
 import importlib.metadata
 import importlib.util
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -69,6 +70,44 @@ def check_environment(tasks: Iterable[str] = ('detection',)) -> None:
                     'or, in a clone of w2s_mm, `make setup`: a set of versions tested together.',
                 ]
             )
+        )
+
+
+def operators_lack_gpu() -> str | None:
+    """What is wrong if a GPU is visible that mmcv's operators cannot use; None if nothing is.
+
+    Imports torch and mmcv.
+    """
+    import torch
+
+    if os.environ.get('CUDA_VISIBLE_DEVICES') == '' or not torch.cuda.is_available():
+        return None
+    from mmcv.ops import get_compiling_cuda_version
+
+    if re.match(r'\d', get_compiling_cuda_version()):
+        return None
+    return (
+        f"mmcv's operators (focal loss, NMS, RoIAlign) were compiled for the CPU, and a GPU is "
+        f'visible ({torch.cuda.get_device_name()})'
+    )
+
+
+def check_operators() -> None:
+    """Check that detectors can run on the GPU, if there is one: MMEngine would train on it.
+
+    Raises:
+        W2SError: mmcv's operators were compiled without it.
+    """
+    import torch
+
+    if problem := operators_lack_gpu():
+        mmcv = next(need for need in COMMON if need.module == 'mmcv')
+        raise W2SError(
+            f'{problem}: a detector would fail on it in mid-run. To train on the CPU, type '
+            f"CUDA_VISIBLE_DEVICES='' before the command. For the GPU, install the CUDA "
+            f'{torch.version.cuda} toolkit, so that `nvcc --version` says the same as torch, and '
+            f'compile mmcv again:\n  {remedy(mmcv)} --force-reinstall --no-deps\nor, in a clone of '
+            f'w2s_mm, `FORCE_CUDA=1 make setup`.'
         )
 
 
