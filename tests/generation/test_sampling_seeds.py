@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from w2s_mm.generation import SamplingLoop, SamplingSeeds
@@ -49,9 +50,19 @@ def test_a_validation_leaves_the_random_numbers_as_they_were(ddpm, build, tmp_pa
         val_evaluator=[Count()],
         experiment_name='seeds',
     )
+
+    class Saving(Hook):
+        """Saves the random numbers with a new best, as CheckpointHook does."""
+
+        def after_val_epoch(self, runner, metrics=None) -> None:
+            seen.append(rng_state()['torch'])
+
+    seen = []
+    runner.register_hook(Saving())
     torch.manual_seed(1)
     before = rng_state()
     assert runner.val() == {'count': 7}
+    assert torch.equal(before['torch'], seen[0])
     assert isinstance(runner.val_loop, SamplingLoop)
     after = rng_state()
     assert torch.equal(before['torch'], after['torch'])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.registry import DATASETS, LOOPS
 from mmengine.runner import ValLoop
 from torch.utils.data import Dataset
 
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.rng import preserved_rng
 
 
 @DATASETS.register_module()
@@ -52,10 +52,12 @@ class SamplingSeeds(Dataset):
 class SamplingLoop(ValLoop):
     """A validation loop that leaves the random numbers of the run unchanged.
 
-    MMEngine's loop draws one to start its data loader.
+    MMEngine's loop draws one to start its data loader. The loader draws it from a generator of its
+    own, so that the numbers are also unchanged for the hooks that are called inside the loop: on a
+    new best a checkpoint with their state is saved.
     """
 
     def run(self) -> dict[str, Any]:
         """Evaluate, and return the metrics."""
-        with preserved_rng():
-            return super().run()
+        self.dataloader.generator = torch.Generator()
+        return super().run()

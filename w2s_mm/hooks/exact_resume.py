@@ -7,13 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import get_world_size, is_main_process
+from mmengine.dist import (
+    all_gather_object,
+    all_reduce_params,
+    get_rank,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import HOOKS
 
 import w2s_mm.utils.local_backend  # noqa: F401  (checkpoints are written atomically)
 from w2s_mm.utils.files import write_bytes
-from w2s_mm.utils.mm import is_epoch_based, is_resuming, resumed_from, validation_due
+from w2s_mm.utils.mm import (
+    before_saving,
+    is_epoch_based,
+    is_resuming,
+    resumed_from,
+    validation_due,
+)
 from w2s_mm.utils.rng import rng_state, set_rng_state
 from w2s_mm.utils.run_files import LAST_CHECKPOINT
 
@@ -26,8 +38,8 @@ class ExactResumeHook(Hook):
     validation after a resume, so the metric is lost. It also does not restore the random state.
     With this hook a resumed run draws the same random numbers and reports the same metrics, as long
     as augmentation runs in the main process (``num_workers=0``) or in workers that restart every
-    epoch. As in MMEngine, persistent workers restart their random streams, and with several
-    processes each rank restarts from its seed.
+    epoch. As in MMEngine, persistent workers restart their random streams, and each rank restarts
+    from its seed if the number of processes has changed.
 
     Checkpoints on a local disk are written atomically, and the last one is kept until the next one
     is complete.
@@ -40,6 +52,7 @@ class ExactResumeHook(Hook):
         self._restored: dict[str, Any] | None = None
         self._borrowed = False  # whether the training loader has our temporary generator
         self._single: list[CheckpointHook] = []  # those that keep one checkpoint
+        self._rng_of_ranks: list[dict[str, Any]] = []  # with several processes
 
     def before_train(self, runner: Any) -> None:
         """Tell CheckpointHook the last checkpoint, and keep it until the next one is complete.
@@ -60,6 +73,20 @@ class ExactResumeHook(Hook):
                 hook.max_keep_ckpts = 2
                 hook.keep_ckpt_ids = deque(hook.keep_ckpt_ids, 2)
                 self._single.append(hook)
+            if get_world_size() > 1:
+                before_saving(hook, lambda: self._gather(runner))
+
+    def _gather(self, runner: Any) -> None:
+        """Collect what only the main process would save otherwise.
+
+        The statistics of batch norm are those of each process until they are averaged for a
+        validation, after the checkpoint has been saved.
+        """
+        averages = (getattr(hook, 'ema_model', None) for hook in runner.hooks)
+        for model in (runner.model, *averages):
+            if model is not None:
+                all_reduce_params(model.buffers(), op='mean')
+        self._rng_of_ranks = all_gather_object(rng_state())
 
     def _remove_spare(self) -> None:
         for hook in self._single:
@@ -71,7 +98,11 @@ class ExactResumeHook(Hook):
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Save the random state and the iteration of the last validation."""
-        checkpoint['exact_resume'] = {'rng': rng_state(), 'validated_iter': self._validated_iter}
+        checkpoint['exact_resume'] = {
+            'rng': rng_state(),
+            'rng_of_ranks': self._rng_of_ranks,
+            'validated_iter': self._validated_iter,
+        }
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Read the state from a resumed checkpoint; ``load_from`` is ignored."""
@@ -83,7 +114,10 @@ class ExactResumeHook(Hook):
         if self._restored is None:
             return
         rng = self._restored.get('rng')
-        if rng is not None and get_world_size() == 1:
+        if get_world_size() > 1:
+            of_ranks = self._restored.get('rng_of_ranks') or []
+            rng = of_ranks[get_rank()] if len(of_ranks) == get_world_size() else None
+        if rng is not None:
             set_rng_state(rng)
         self._validate_if_missed(runner)
         loader = runner.train_dataloader

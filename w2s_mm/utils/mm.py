@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -168,6 +168,17 @@ def resumed_from(runner: Any) -> str | None:
     if not runner._resume:
         return None
     return runner._load_from or find_latest_checkpoint(runner.work_dir)
+
+
+def before_saving(hook: CheckpointHook, action: Callable[[], None]) -> None:
+    """Call ``action`` in all processes before ``hook`` saves a regular checkpoint."""
+    save = hook._save_checkpoint_with_step
+
+    def save_after_action(*args: Any, **kwargs: Any) -> None:
+        action()
+        save(*args, **kwargs)
+
+    hook._save_checkpoint_with_step = save_after_action
 
 
 def iters_per_epoch(runner: Any) -> float:
