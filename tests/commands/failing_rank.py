@@ -10,17 +10,15 @@ from mmengine.registry import HOOKS
 import tests.hooks.toy  # noqa: F401  (registers the toy)
 from w2s_mm.utils.errors import W2SError
 
-RANK, WHERE, HOW = (os.environ.get('FAIL') or '-:-:-').split(':')
-HERE = os.environ.get('RANK') == RANK
-
 
 def fail(where: str) -> None:
     """End this process if it is to fail here."""
-    if not HERE or where != WHERE:
+    rank, place, how = (os.environ.get('FAIL') or '-:-:-').split(':')
+    if os.environ.get('RANK') != rank or where != place:
         return
-    if HOW == 'kill':
+    if how == 'kill':
         os.kill(os.getpid(), signal.SIGKILL)
-    raise (W2SError if HOW == 'refuse' else RuntimeError)(f'process {RANK} failed at {where}')
+    raise (W2SError if how == 'refuse' else RuntimeError)(f'process {rank} failed at {where}')
 
 
 @HOOKS.register_module(force=True)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+import traceback
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.hooks.toy import make_config, make_teacher
+from w2s_mm.commands.train import train
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -19,44 +24,88 @@ HANGS = 300  # seconds; gloo waits for half an hour
 
 
 @pytest.fixture
-def launch(tmp_path):
-    """``launch(name, fail, *options)``: run with two processes; gives status and output."""
+def write(tmp_path):
+    """``write(name, by_epoch, ema)``: arguments of a run of the toy, with random numbers."""
     teacher = make_teacher(tmp_path)
 
-    def start(name, fail='', *options, by_epoch=False, ema=False):
+    def config(name, by_epoch=False, ema=False):
         path = tmp_path / f'{name}.py'
-        config = make_config(tmp_path / name, teacher, by_epoch=by_epoch)
-        config.default_hooks.checkpoint.update(save_best='toy/fit', rule='greater')
-        config.custom_imports = dict(imports=['tests.commands.failing_rank'])
-        config.custom_hooks = [dict(type='FailHook')]
+        made = make_config(tmp_path / name, teacher, by_epoch=by_epoch)
+        made.default_hooks.checkpoint.update(save_best='toy/fit', rule='greater')
+        made.custom_imports = dict(imports=['tests.commands.failing_rank'])
+        made.custom_hooks = [dict(type='FailHook')]
         if ema:
-            config.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
-        config.train_dataloader.batch_size = 3
-        config.dump(path)
-        command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
-        command += ['--nproc-per-node=2', '--module', 'w2s_mm', 'train', str(path)]
-        done = subprocess.run(
-            [*command, '--launcher', 'pytorch', *options],
-            cwd=ROOT,
-            env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT), 'FAIL': fail},
-            capture_output=True,
-            text=True,
-            timeout=HANGS,
-        )
-        return done.returncode, done.stdout + done.stderr
+            made.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
+        made.train_dataloader.batch_size = 3
+        made.dump(path)
+        return [str(path), '--launcher', 'pytorch']
 
-    return start
+    return config
+
+
+def torchrun(argv: list[str], fail: str) -> tuple[int, str]:
+    """Run with two processes; gives status and output."""
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    done = subprocess.run(
+        [*command, '--nproc-per-node=2', '--module', 'w2s_mm', 'train', *argv],
+        cwd=ROOT,
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT), 'FAIL': fail},
+        capture_output=True,
+        text=True,
+        timeout=HANGS,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def forked(argv: list[str], fail: str, log: Path) -> bool:
+    """The same by forks, which take no time to import; gives whether both succeeded."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    ranks = [_fork(argv, fail, log, rank, port) for rank in (0, 1)]
+    succeeded = []
+    while ranks:
+        for process in list(ranks):
+            done, status = os.waitpid(process, os.WNOHANG)
+            if done:
+                ranks.remove(process)
+                succeeded.append(status == 0)
+                for other in ranks if status else ():
+                    os.kill(other, signal.SIGKILL)  # as torchrun does
+        time.sleep(0.02)
+    return all(succeeded)
+
+
+def _fork(argv: list[str], fail: str, log: Path, rank: int, port: int) -> int:
+    process = os.fork()
+    if process:
+        return process
+    try:
+        with log.open('ab') as out:
+            os.dup2(out.fileno(), 1)
+            os.dup2(out.fileno(), 2)
+        group = {'RANK': rank, 'LOCAL_RANK': rank, 'WORLD_SIZE': 2, 'MASTER_PORT': port}
+        os.environ.update({name: str(value) for name, value in group.items()})
+        os.environ.update(MASTER_ADDR='127.0.0.1', FAIL=fail)
+        torch.set_num_threads(1)
+        train(argv)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(1)
 
 
 @pytest.mark.parametrize('fail', ['0:preflight:refuse', '1:5:raise', '1:6:kill'])
-def test_a_process_that_fails_ends_the_run_with_its_error(launch, fail):
+def test_a_process_that_fails_ends_the_run_with_its_error(write, fail):
     rank, where, how = fail.split(':')
-    status, output = launch('run', fail)
+    status, output = torchrun(write('run'), fail)
     assert status != 0
-    if how != 'kill':
-        assert f'process {rank} failed at {where}' in output
-    else:
+    if how == 'kill':
         assert 'SIGKILL' in output or 'Signal 9' in output
+    else:
+        assert f'process {rank} failed at {where}' in output
 
 
 def final(work_dir: Path) -> list:
@@ -71,14 +120,14 @@ def final(work_dir: Path) -> list:
 
 
 @pytest.mark.parametrize(('by_epoch', 'ema'), [(False, False), (True, False), (False, True)])
-def test_killed_and_resumed_it_is_the_uninterrupted_run(launch, tmp_path, by_epoch, ema):
-    """With random numbers (dropout, augmentation) and batch statistics of their own."""
-    assert launch('whole', by_epoch=by_epoch, ema=ema)[0] == 0
+def test_killed_and_resumed_it_is_the_uninterrupted_run(write, tmp_path, by_epoch, ema):
+    """With dropout, augmentation and batch statistics that differ between the processes."""
+    log = tmp_path / 'log'
+    assert forked(write('whole', by_epoch, ema), '', log), log.read_text()[-3000:]
     weights, *whole = final(tmp_path / 'whole')
     for number, fail in enumerate(('1:6:kill', '0:val12:kill', '')):
-        options = ['--resume'] * (number > 0)
-        status, output = launch('run', fail, *options, by_epoch=by_epoch, ema=ema)
-        assert bool(status) == bool(fail), output[-3000:]
+        argv = [*write('run', by_epoch, ema), *['--resume'] * (number > 0)]
+        assert forked(argv, fail, log) != bool(fail), log.read_text()[-3000:]
     again, *resumed = final(tmp_path / 'run')
     assert resumed == whole
     assert all(torch.equal(again[key], weights[key]) for key in weights)
