@@ -53,15 +53,11 @@ def test_two_processes_train_like_one_on_the_same_global_batch(tmp_path):
     assert together['reference'] == pytest.approx(alone['reference'], rel=1e-6)
     assert [e['streak'] for e in together['history']] == [e['streak'] for e in alone['history']]
     assert together['closed_at'] == alone['closed_at']
-    alone, together = (
-        json.loads((tmp_path / f'run{n}' / 'time_to_target.json').read_text()) for n in (1, 2)
-    )
-    values = [[point['value'] for point in told['history']] for told in (alone, together)]
+    both = [json.loads((tmp_path / f'run{n}/time_to_target.json').read_text()) for n in (1, 2)]
+    values = [[point['value'] for point in told['history']] for told in both]
     assert values[1] == pytest.approx(values[0], rel=1e-4)
-    first = [
-        [t['first'] and t['first']['iter'] for t in told['targets']] for told in (alone, together)
-    ]
-    assert first[1] == first[0]
+    reached = [[t['first'] and t['first']['iter'] for t in told['targets']] for told in both]
+    assert reached[1] == reached[0]
     # The adapters too, whose gradients DistributedDataParallel does not average.
     one, two = (
         torch.load(tmp_path / f'run{n}' / 'epoch_2.pth', weights_only=False)['weak_to_strong']
