@@ -143,14 +143,8 @@ def test_a_pair_is_trained_compared_and_reported_by_names_of_the_package(w2s):
     compared = w2s(
         *('compare', 'w2s_mm::digits/classifier_student.py'),
         *('--baseline', 'w2s_mm::digits/classifier_baseline.py', '--seeds', '0'),
-        *(
-            '--work-dir',
-            'pair',
-            '--jobs',
-            '2',
-            *short,
-            'default_hooks.time_to_target.thresholds=[1]',
-        ),
+        *('--rate-not-checked', '--work-dir', 'pair', '--jobs', '2'),
+        *(*short, 'default_hooks.time_to_target.thresholds=[1]'),
         'model.teacher.checkpoint=work_dirs/classifier_teacher/iter_4.pth',
         *(f'{hook}.schedule.warmup=0', f'{hook}.schedule.hold=4', f'{hook}.schedule.decay=0'),
         f'{hook}.temperature.length=4',
