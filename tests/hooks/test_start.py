@@ -8,7 +8,7 @@ import torch
 from mmengine.runner import Runner
 
 from tests.hooks.toy import ToyNet, make_config, make_teacher, run, same, weights
-from w2s_mm.hooks import RunRecordHook, StartHook
+from w2s_mm.hooks import RunRecordHook, StartHook, weak_to_strong
 from w2s_mm.hooks.start import blend
 from w2s_mm.utils.errors import W2SError
 
@@ -18,7 +18,7 @@ PART = 'body.1'
 def started(folder, teacher=None, start=None, **overrides):
     """Config of a toy run with a StartHook; with ``teacher`` of a student."""
     config = make_config(folder, teacher, **overrides)
-    config.default_hooks.start = dict(type='StartHook', how='inherit', **(start or {}))
+    config.default_hooks.start = dict(type='StartHook', **{'how': 'inherit', **(start or {})})
     return config
 
 
@@ -178,3 +178,38 @@ def test_shapes_that_differ_are_named(tmp_path):
     expected = r'body.1.weight: \(8, 12\) in the student, \(4, 12\) in the source'
     with pytest.raises(W2SError, match=expected):
         run(started(tmp_path / 'run', start=dict(teacher, parts=[PART]), epochs=1))
+
+
+def test_no_distillation_where_a_lossless_start_leaves_nothing_to_learn(tmp_path, teacher):
+    """The student is validated before training, and the run is then that of a start alone."""
+    alone = run(started(tmp_path / 'alone', start=teacher, epochs=3))
+    both = run(started(tmp_path / 'both', teacher, epochs=3))
+    assert same(weights(alone), weights(both))
+    told = json.loads((tmp_path / 'both' / 'weak_to_strong.json').read_text())
+    assert told['closed_at'] == {'iter': 0, 'epoch': 0.0}
+    assert told['history'][0]['iter'] == 0
+    assert told['history'][0]['value'] == pytest.approx(told['reference'])
+    measured = json.loads((tmp_path / 'both' / 'time_to_target.json').read_text())
+    assert [point['iter'] for point in measured['history']] == [4, 8, 12]
+
+
+def test_distillation_goes_on_after_any_other_start(tmp_path, teacher):
+    run(started(tmp_path / 'both', teacher, dict(keep=0.5), epochs=3))
+    told = json.loads((tmp_path / 'both' / 'weak_to_strong.json').read_text())
+    assert told['history'][0]['iter'] == 4
+
+
+def test_distillation_goes_on_below_the_level_of_the_teacher(tmp_path, teacher, monkeypatch):
+    monkeypatch.setattr(weak_to_strong, 'validate', lambda runner: {'toy/fit': 0.1})
+    run(started(tmp_path / 'both', teacher, hook=dict(reference=0.999), epochs=3))
+    told = json.loads((tmp_path / 'both' / 'weak_to_strong.json').read_text())
+    assert told['history'][0] == dict(iter=0, value=0.1, streak=0)
+    assert told['closed_at'] is None or told['closed_at']['iter'] > 0
+
+
+def test_a_student_grows_from_its_teacher(tmp_path):
+    teacher = make_teacher(tmp_path, width=4)
+    seen, runner = first_weights(started(tmp_path, teacher, dict(how='grow'), epochs=3))
+    assert start_of(runner).difference.lossless
+    small = torch.load(teacher['checkpoint'])['body.1.weight']
+    assert torch.equal(seen['body.1.weight'][::2], small)

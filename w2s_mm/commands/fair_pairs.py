@@ -83,15 +83,19 @@ def _settings(cfg: Any) -> dict[str, Any]:
 
 
 def _check_teacher(cfg: Any, config: str) -> None:
-    teacher = (cfg.get('model') or {}).get('teacher') or {}
-    checkpoint = teacher.get('checkpoint', '')
-    if checkpoint and is_missing(checkpoint):
-        theirs = teacher.get('config')
-        command = f' (w2s train {theirs})' if isinstance(theirs, str) else ''
-        raise W2SError(
-            f'The teacher of {config} does not exist: {checkpoint}. Train it first{command}, or '
-            f'set --cfg-options model.teacher.checkpoint=...'
-        )
+    owners = {
+        'model.teacher': (cfg.get('model') or {}).get('teacher') or {},
+        START: (cfg.get('default_hooks') or {}).get('start') or {},
+    }
+    for owner, teacher in owners.items():
+        checkpoint = teacher.get('checkpoint')
+        if checkpoint and is_missing(checkpoint):
+            theirs = teacher.get('config')
+            command = f' (w2s train {theirs})' if isinstance(theirs, str) else ''
+            raise W2SError(
+                f'The teacher of {config} does not exist: {checkpoint}. Train it first{command}, '
+                f'or set --cfg-options {owner}.checkpoint=...'
+            )
 
 
 def check_measurements(cfgs: Sequence[Any], configs: Sequence[str]) -> None:

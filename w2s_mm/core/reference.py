@@ -88,6 +88,12 @@ def _in_place_of_student(runner: Any, model: nn.Module, hooks: Sequence[Hook]) -
         yield
 
 
+def validate(runner: Any) -> dict[str, float]:
+    """Metrics of the model as it is now; no hook sees them, and no random number is used up."""
+    with _in_place_of_student(runner, runner.model, ()):
+        return dict(runner.val_loop.run())
+
+
 def measure_reference(runner: Any, teacher: nn.Module, fingerprint: str) -> dict[str, float]:
     """Evaluate the teacher with the student's validation loop and evaluator.
 

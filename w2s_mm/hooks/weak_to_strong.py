@@ -12,8 +12,8 @@ from mmengine.registry import HOOKS
 from w2s_mm.core.adapters import adapter_state, forget, load_adapter_state, trainable
 from w2s_mm.core.compiled import compile_parts
 from w2s_mm.core.evaluator import check_reported
-from w2s_mm.core.metric import Rule, check_metric_range, pick_metric, worst
-from w2s_mm.core.reference import measure_reference, probe_metric_names
+from w2s_mm.core.metric import Rule, check_metric_range, pick_metric, surpasses, worst
+from w2s_mm.core.reference import measure_reference, probe_metric_names, validate
 from w2s_mm.core.registry import build_schedule, build_stop, build_temperature
 from w2s_mm.core.schedule import Schedule, TemperatureRamp, Unit
 from w2s_mm.core.student import DISTILL_PREFIX, WeakToStrong
@@ -31,6 +31,7 @@ from w2s_mm.utils.polyline import Polyline
 from w2s_mm.utils.run_files import FORMATS, WEAK_TO_STRONG
 
 from .exact_resume import ExactResumeHook
+from .start import StartHook
 from .time_to_target import TimeToTargetHook
 
 # Strategies and model wrappers of MMEngine that split a model over processes.
@@ -41,6 +42,8 @@ SHARDED = (
     'MMFullyShardedDataParallel',
     'MMDeepSpeedEngineWrapper',
 )
+# Part of the teacher's metric that counts as its level, for a student that computes the same.
+AT_START = 0.99
 
 
 @HOOKS.register_module()
@@ -52,6 +55,10 @@ class WeakToStrongHook(Hook):
     and passes the metric to the stop rule after every validation. When the stop rule fires, or all
     schedules have ended, distillation ends: the weight stays 0, the teacher's memory is freed and
     the heads are removed. With EMA, the stop rule receives the metric of the EMA model.
+
+    A student that :class:`~w2s_mm.hooks.StartHook` has started without loss is validated once
+    before training. If it is at its teacher's level, distillation ends before the first iteration:
+    there is nothing left to learn.
 
     After every validation it writes ``weak_to_strong.json`` to the work directory: the reference,
     the validations, the weights used, and when distillation ended.
@@ -176,6 +183,8 @@ class WeakToStrongHook(Hook):
             else:
                 load_adapter_state(student.distill_heads, self._restored['adapters'])
             self._student = student
+            if self._restored is None and _starts_lossless(runner):
+                self._check_start(runner)
         runner.logger.info(
             f'Weak-to-strong distillation: teacher {self.metric} = {self.reference:.4f}; until '
             f'iteration {self._last_iter:.0f} or until {self.stop.describe()}'
@@ -307,6 +316,23 @@ class WeakToStrongHook(Hook):
         self.reference = value
         self.stop.open(value)
 
+    def _check_start(self, runner: Any) -> None:
+        """Validate a student that was started without loss; as good as its teacher, it is done."""
+        runner.logger.info('The start is lossless: validating the student once before training.')
+        known = self._known or self.given_reference is None
+        value = pick_metric(validate(runner), self.metric, self.rule, known)
+        assert self.reference is not None
+        nearly = AT_START if self.rule == 'greater' else 1 / AT_START
+        stopped = self.stop.observe(value, runner.iter)
+        self.history.append({'iter': runner.iter, 'value': value, **self.stop.scalars()})
+        if stopped or surpasses(value, nearly * self.reference, self.rule):
+            self.closed_at = runner.iter
+            self._end_distillation(
+                runner,
+                f'the student starts at {value:.4f} and the teacher has {self.reference:.4f}, so '
+                f'there is nothing left to learn from it',
+            )
+
     # ----------------------------------------------------------- while training
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
@@ -434,6 +460,11 @@ def check_parallel(cfg: Any) -> None:
                 f'MMDistributedDataParallel (remove {key}; torchrun and --launcher pytorch). For a '
                 f'baseline, set model.gamma=0.'
             )
+
+
+def _starts_lossless(runner: Any) -> bool:
+    found = (hook.difference for hook in runner.hooks if isinstance(hook, StartHook))
+    return any(difference is not None and difference.lossless for difference in found)
 
 
 def _end(runner: Any) -> None:

@@ -1,0 +1,21 @@
+"""RetinaNet on the digit scenes, started from the teacher's neck outputs and head, and distilled.
+
+Row:     none in the paper; stands for RetinaNet-R50 <- R34 of its Table 2 with a start as well
+Command: w2s train w2s_mm::digits/retinanet_both.py --seed 0
+Needs:   the digit scenes: w2s digit-scenes
+         and the teacher: w2s train w2s_mm::digits/retinanet_half_backbone.py --seed 0
+Takes:   about 3 minutes on two CPU cores (600 iterations of 16 images)
+Gives:   work_dirs/retinanet_both/{time_to_target,weak_to_strong}.json for `w2s report`
+"""
+
+_base_ = './retinanet_student.py'
+
+model = dict(
+    teacher=dict(
+        config='w2s_mm::digits/retinanet_half_backbone.py',
+        checkpoint='work_dirs/retinanet_half_backbone/iter_900.pth',
+    )
+)
+default_hooks = dict(
+    start=dict(type='StartHook', how='inherit', parts=['neck.fpn_convs', 'bbox_head'])
+)
