@@ -377,8 +377,17 @@ class Study:
         name = ''.join(each if each.isalnum() else '_' for each in case.name)
         return self._write(name, f'{self.task}_student', **options)
 
-    def run(self, case: Case, randoms: int, rng: random.Random) -> dict[str, Any]:
-        """Kill and resume a run until it ends, and compare it with the uninterrupted one."""
+    def run(
+        self, case: Case, randoms: int, rng: random.Random, kinds: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        """Kill and resume a run until it ends, and compare it with the uninterrupted one.
+
+        Args:
+            case: The run.
+            randoms: Number of kills at random moments.
+            rng: Source of these moments.
+            kinds: Kinds of points. Default: all.
+        """
         config = self.config(case)
         killed, whole = (self.folder / f'{config.stem}_{each}' for each in ('killed', 'whole'))
         log = self.folder / f'{config.stem}.log'
@@ -389,7 +398,9 @@ class Study:
             seconds = finish(start([str(config), '--work-dir', str(whole), *seed], log), log)
             closed = json.loads((whole / 'weak_to_strong.json').read_text())['closed_at']
             closed_at = closed and closed['iter']
-        waiting, kills, unreached = points(case, closed_at), Counter(), []
+        waiting = [each for each in points(case, closed_at) if not kinds or each.what in kinds]
+        kills: Counter[str] = Counter()
+        unreached = []
         argv = [str(config), '--work-dir', str(killed), *seed]
         attempts = 0
         while True:
@@ -506,6 +517,7 @@ def main() -> None:
     parser.add_argument('--tasks', nargs='+', default=list(tasks), choices=tasks)
     parser.add_argument('--cases', type=int, nargs='+', default=list(range(len(CASES))))
     parser.add_argument('--random', type=int, default=15, help='kills at random moments per case')
+    parser.add_argument('--points', nargs='+', help='kinds of points; default: all')
     parser.add_argument('--seed', type=int, default=0, help='of the random moments')
     parser.add_argument('--json', type=Path, help='file for the figures')
     args = parser.parse_args()
@@ -522,7 +534,7 @@ def main() -> None:
             study = Study(task, Path(folder))
             for number in args.cases:
                 rng = random.Random(f'{args.seed} {task} {number}')
-                result = study.run(CASES[number], args.random, rng)
+                result = study.run(CASES[number], args.random, rng, args.points)
                 found.append(result)
                 wrong = result['different'] + [f'not reached: {p}' for p in result['not_reached']]
                 print(
