@@ -178,3 +178,24 @@ def test_killed_while_it_saves_it_resumes_from_the_one_before(tmp_path, monkeypa
     resumed = run(config('run', resume=True))
     assert same(weights(resumed), weights(whole))
     assert saved('run') == saved('whole')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('by_epoch', [True, False])
+@pytest.mark.parametrize(('workers', 'persistent'), [(0, False), (1, False), (2, True)])
+def test_a_resumed_run_is_exact_or_the_run_says_so(tmp_path, workers, persistent, by_epoch):
+    """ToyData augments with NumPy's random numbers, in the workers."""
+
+    def config(name, epochs, **more):
+        made = make_config(tmp_path / name, None, epochs=epochs, by_epoch=by_epoch, **more)
+        for loader in (made.train_dataloader, made.val_dataloader):
+            loader.update(num_workers=workers, persistent_workers=persistent)
+        return made
+
+    whole = run(config('whole', 4))
+    run(config('run', 2))
+    resumed = run(config('run', 4, resume=True))
+    logs = [path.read_text() for path in (tmp_path / 'whole').rglob('*.log')]
+    said = any('will not be exact' in log for log in logs)
+    assert said == (workers > 0 and (persistent or not by_epoch))
+    assert same(weights(resumed), weights(whole)) != said

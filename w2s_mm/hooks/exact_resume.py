@@ -38,8 +38,9 @@ class ExactResumeHook(Hook):
     validation after a resume, so the metric is lost. It also does not restore the random state.
     With this hook a resumed run draws the same random numbers and reports the same metrics, as long
     as augmentation runs in the main process (``num_workers=0``) or in workers that restart every
-    epoch. As in MMEngine, persistent workers restart their random streams, and each rank restarts
-    from its seed if the number of processes has changed.
+    epoch. Persistent workers, and those of an iteration-based run, restart their random streams, as
+    in MMEngine; a line at the start of the run says so. Each rank restarts from its seed if the
+    number of processes has changed.
 
     Checkpoints on a local disk are written atomically, and the last one is kept until the next one
     is complete.
@@ -61,6 +62,7 @@ class ExactResumeHook(Hook):
         validation is a new best. With ``max_keep_ckpts=1`` MMEngine removes the only checkpoint
         before it writes the next, so that a run killed in between could not be resumed.
         """
+        self._say_what_is_not_exact(runner)
         for hook in runner.hooks:
             if not isinstance(hook, CheckpointHook):
                 continue
@@ -87,6 +89,23 @@ class ExactResumeHook(Hook):
             if model is not None:
                 all_reduce_params(model.buffers(), op='mean')
         self._rng_of_ranks = all_gather_object(rng_state())
+
+    def _say_what_is_not_exact(self, runner: Any) -> None:
+        """Workers that live longer than an epoch lose their random numbers when a run stops.
+
+        An iteration-based loop on a sampler that cannot skip loads what was seen again instead.
+        """
+        loader = runner.train_dataloader
+        by_epoch = is_epoch_based(runner)
+        lasting = loader.persistent_workers if by_epoch else hasattr(loader.sampler, 'skip')
+        if loader.num_workers and lasting:
+            runner.logger.warning(
+                f'If this run is resumed, it will not be exact: the random augmentation of '
+                f'{loader.num_workers} worker process(es) starts again from the seed. For an exact '
+                f'resume set train_dataloader.num_workers=0 and '
+                f'train_dataloader.persistent_workers=False'
+                + (' (or the latter alone).' if by_epoch else '.')
+            )
 
     def _remove_spare(self) -> None:
         for hook in self._single:
