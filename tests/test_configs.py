@@ -6,11 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 
+from w2s_mm.hooks.start import blend
+from w2s_mm.start import grow, inherit, largest_difference, select
+from w2s_mm.start.parts import check_geometry
 from w2s_mm.utils.batch import total_batch
 from w2s_mm.utils.mm import read_config_file
 
@@ -82,6 +86,10 @@ def is_student(name):
     return 'teacher=dict(' in text or (
         base is not None and is_student((Path(name).parent / base[1]).as_posix())
     )
+
+
+def has_start(name):
+    return 'StartHook' in (FOLDER / name).read_text()
 
 
 STUDENTS = [name for name in CONFIGS if is_student(name)]
@@ -264,6 +272,33 @@ def test_model_and_optimizer_build_and_the_teacher_fits(name):
             built = MODELS.build(teacher.model)
         for head in model.distill_heads:
             head.check(model, built)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', [name for name in CONFIGS if has_start(name)])
+def test_starts_fit_and_the_paper_pair_that_can_is_lossless(name):
+    cfg = read(name)
+    start = cfg.default_hooks.start
+    smaller = read(start.get('config') or cfg.model.teacher.config)
+    student, source = (_built(each) for each in (cfg, smaller))
+    selection = select(student, start.how, start.get('parts'))
+    check_geometry(student, source, selection)
+    if start.how == 'inherit':
+        values, _ = inherit(student.state_dict(), source.state_dict(), selection)
+    else:
+        for parameter in source.parameters():  # without layers that begin at zero
+            parameter.data.add_(torch.randn_like(parameter), alpha=0.02)
+        values = grow(student, source, selection, (), 0.5)
+    blend(student, values)
+    shape = getattr(student, 'image_shape', (3, 64, 64))
+    found = largest_difference(student, source, shape)
+    assert found.scale > 0
+    assert found.lossless == (name == 'ddpm_nc64rb2_to_nc128rb3_start.py'), found.describe()
+
+
+def _built(cfg):
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return MODELS.build(cfg.model)
 
 
 def test_the_five_lines_of_the_readme_make_a_stock_config_a_student(tmp_path):

@@ -16,7 +16,7 @@ from tests.hooks.toy import make_teacher
 ROOT = Path(__file__).parents[2]
 
 
-def launch(folder: Path, processes: int) -> None:
+def launch(folder: Path, processes: int, worker: str = 'ddp_worker') -> None:
     command = [
         sys.executable,
         '-m',
@@ -24,7 +24,7 @@ def launch(folder: Path, processes: int) -> None:
         '--standalone',
         f'--nproc-per-node={processes}',
         '--module',
-        'tests.hooks.ddp_worker',
+        f'tests.hooks.{worker}',
         str(folder),
         str(processes),
     ]
@@ -66,3 +66,13 @@ def test_two_processes_train_like_one_on_the_same_global_batch(tmp_path):
     assert one['adapters'].keys() == {'1.project.weight', '1.project.bias', '1.calls'}
     for key, value in one['adapters'].items():
         torch.testing.assert_close(two['adapters'][key], value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_start_is_the_same_in_both_processes(tmp_path):
+    make_teacher(tmp_path)
+    launch(tmp_path, 2, 'start_worker')
+    one, two = (torch.load(tmp_path / f'start{rank}.pth', weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    log = next((tmp_path / 'run').rglob('*.log')).read_text()
+    assert 'Start (grow, keep 0.9): 9 of 9 tensors' in log

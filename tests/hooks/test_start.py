@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
 from tests.hooks.toy import ToyNet, make_config, make_teacher, run, same, weights
@@ -20,6 +21,18 @@ def started(folder, teacher=None, start=None, **overrides):
     config = make_config(folder, teacher, **overrides)
     config.default_hooks.start = dict(type='StartHook', **{'how': 'inherit', **(start or {})})
     return config
+
+
+@MODELS.register_module(force=True)
+class ToyClasses(ToyNet):
+    """The toy with one output a class; the loss reads the first."""
+
+    def __init__(self, num_classes=1, **kwargs):
+        super().__init__(**kwargs)
+        self.head[1] = torch.nn.Linear(8, num_classes)
+
+    def loss(self, inputs, data_samples):
+        return dict(loss=self.head(self.body(inputs))[:, 0].square().mean())
 
 
 def first_weights(config):
@@ -178,6 +191,26 @@ def test_shapes_that_differ_are_named(tmp_path):
     expected = r'body.1.weight: \(8, 12\) in the student, \(4, 12\) in the source'
     with pytest.raises(W2SError, match=expected):
         run(started(tmp_path / 'run', start=dict(teacher, parts=[PART]), epochs=1))
+
+
+@pytest.mark.parametrize(('count', 'names'), [(3, None), (1, ('another',))])
+def test_a_model_of_other_classes_starts_all_but_the_class_layers(tmp_path, count, names):
+    """More classes, or other ones, as the checkpoint says."""
+    source = ToyClasses(count)
+    path = tmp_path / 'source.pth'
+    meta = dict(dataset_meta=dict(classes=names))
+    torch.save(dict(state_dict=source.state_dict(), meta=meta), path)
+    start = dict(config=dict(type='ToyClasses', num_classes=count), checkpoint=str(path))
+    config = started(tmp_path / 'run', start=start, epochs=1)
+    config.model = dict(type='ToyClasses', num_classes=1)
+    config.val_evaluator, config.val_dataloader, config.val_cfg = None, None, None
+    config.default_hooks.pop('time_to_target')
+    seen, _ = first_weights(config)
+    kept = source.state_dict()
+    equal = {name for name, value in seen.items() if torch.equal(value, kept[name])}
+    assert seen.keys() - equal == {'head.1.weight', 'head.1.bias'}
+    log = next((tmp_path / 'run').rglob('*.log')).read_text()
+    assert '2 class layers left out, as it was trained on other classes: head.1.bias, head' in log
 
 
 def test_no_distillation_where_a_lossless_start_leaves_nothing_to_learn(tmp_path, teacher):

@@ -163,9 +163,7 @@ class _Grower:
         if type(ours).__name__ in UP_BLOCKS:
             self._ups |= {f'{prefix}resnets', f'{prefix}attentions'}
         if hasattr(ours, 'time_proj') and hasattr(ours, 'time_embedding'):
-            steps = torch.arange(self._steps)
-            few, many = (each.time_proj.cpu()(steps).double() for each in (theirs, ours))
-            self._embeddings[f'{prefix}time_embedding.linear_1'] = embedding_map(few, many)
+            self._timesteps(prefix, ours, theirs)
         if hasattr(ours, 'roi_feat_area'):
             self._flattened(prefix, ours, theirs)
         if hasattr(ours, 'qkv') and hasattr(ours, 'num_heads'):  # MMPretrain
@@ -184,6 +182,14 @@ class _Grower:
             for name, factor in (('to_q', scale), ('to_k', scale), ('to_v', None)):
                 self._outputs[f'{prefix}{name}'] = chosen, factor
             self._inputs[f'{prefix}to_out.0'] = chosen
+
+    def _timesteps(self, prefix: str, ours: Any, theirs: Any) -> None:
+        """The first layer of a U-Net's embedding, which reads sinusoids of the step."""
+        if any(each.time_proj.state_dict() for each in (ours, theirs)):
+            return  # it has weights, which are duplicated like any others
+        steps = torch.arange(self._steps)
+        few, many = (each.time_proj(steps).double() for each in (theirs, ours))
+        self._embeddings[f'{prefix}time_embedding.linear_1'] = embedding_map(few, many)
 
     def _flattened(self, prefix: str, ours: Any, theirs: Any) -> None:
         """The linear layers of a box head that read flattened features."""
