@@ -27,7 +27,8 @@ from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.mm import is_resuming, unwrapped
 from w2s_mm.utils.rng import preserved_rng
 
-LONGEST = 256  # edge of an image on which the models are compared, a multiple of any stride
+# Edge of an image on which the models are compared; the usual stride of a backbone.
+LONGEST, STRIDE = 256, 32
 
 
 @HOOKS.register_module()
@@ -169,7 +170,7 @@ class StartHook(Hook):
         lines = [
             f'Start ({self.how}, keep {self.keep:g}): {len(values)} of '
             f'{len(student.state_dict())} tensors from {source.checkpoint}, of the parts '
-            f'{", ".join(selection.parts)}'
+            f'{", ".join(selection.parts)}; all others keep their initial values'
         ]
         left_out = sorted(name for name in classes if name in selection)
         if left_out:
@@ -192,7 +193,8 @@ def _image_shape(runner: Any, student: Any) -> tuple[int, ...]:
             image = runner.val_loop.dataloader.dataset[0].get('inputs')
     if not isinstance(image, Tensor) or image.ndim != 3:
         return (3, LONGEST, LONGEST)
-    return (image.shape[0], *(min(edge, LONGEST) for edge in image.shape[1:]))
+    edges = (edge if edge < STRIDE else edge // STRIDE * STRIDE for edge in image.shape[1:])
+    return (image.shape[0], *(min(edge, LONGEST) for edge in edges))
 
 
 def blend(student: nn.Module, values: dict[str, Tensor], keep: float = 1.0) -> None:
