@@ -112,10 +112,10 @@ def test_batches_are_those_of_the_baseline(tmp_path, teacher):
 
 
 def test_a_resumed_run_goes_on_from_its_checkpoint(tmp_path, teacher):
-    whole = run(started(tmp_path / 'whole', start=teacher, epochs=3))
+    whole = run(started(tmp_path / 'whole', start=teacher, epochs=2))
     run(started(tmp_path / 'part', start=teacher, epochs=1))
     Path(teacher['checkpoint']).rename(tmp_path / 'moved.pth')  # it is not read again
-    resumed = run(started(tmp_path / 'part', start=teacher, epochs=3, resume=True))
+    resumed = run(started(tmp_path / 'part', start=teacher, epochs=2, resume=True))
     assert same(weights(whole), weights(resumed))
     assert start_of(resumed).difference is None
 
