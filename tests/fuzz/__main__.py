@@ -6,6 +6,7 @@ import argparse
 import collections
 import json
 import multiprocessing
+import os
 import random
 import shutil
 import tempfile
@@ -16,16 +17,15 @@ from typing import Any
 
 from .cases import REFUSED, SUCCESS, Case, limited_memory, outcome
 
-HANGS = 30  # seconds without a result after which a process is ended
+HANGS = 60  # seconds without a result after which a process is ended
 ROOT = Path(__file__).parents[2]
 
 
 def generated(seed: int, only: str = '') -> Iterator[Case]:
     """All cases, in a fixed order."""
-    from . import teachers
+    from . import options, teachers
 
-    groups = [teachers]
-    for group in groups:
+    for group in (teachers, options):
         yield from (case for case in group.all_cases(seed) if case.kind.startswith(only))
 
 
@@ -41,16 +41,23 @@ def sampled(seed: int, count: int) -> list[Case]:
     ]
 
 
-def run_all(cases: list[Case]) -> Iterator[tuple[Case, str]]:
+def chosen(seed: int, only: str, sample: int) -> list[Case]:
+    """The cases of these arguments, the same in every process."""
+    return sampled(seed, sample) if sample else list(generated(seed, only))
+
+
+def run_all(seed: int, only: str, sample: int) -> Iterator[tuple[Case, str]]:
     """Outcome of each case, in a process that is replaced where it hangs or dies."""
-    context = multiprocessing.get_context('fork')
+    cases = chosen(seed, only, sample)
+    context = multiprocessing.get_context('spawn')
     start = 0
     while start < len(cases):
         reader, writer = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(cases, start, writer))
+        process = context.Process(target=_work, args=(seed, only, sample, start, writer))
         process.start()
         writer.close()
         try:
+            reader.recv()  # it has imported what it needs
             while start < len(cases):
                 if not reader.poll(HANGS):
                     found = 'defect: hangs'
@@ -69,8 +76,16 @@ def run_all(cases: list[Case]) -> Iterator[tuple[Case, str]]:
         start += 1
 
 
-def _work(cases: list[Case], start: int, writer: Any) -> None:
+def _work(seed: int, only: str, sample: int, start: int, writer: Any) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    cases = chosen(seed, only, sample)
     folder = Path(tempfile.mkdtemp())
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # logs of runs, and what libraries print of damage
+        os.dup2(quiet, stream)
+    writer.send('ready')
     try:
         with limited_memory():
             for case in cases[start:]:
@@ -90,16 +105,10 @@ def main() -> None:
     parser.add_argument('--only', default='', help='run the kinds that begin with this')
     parser.add_argument('--out', type=Path, help='write the counts to this JSON file')
     args = parser.parse_args()
-    import torch
-
-    torch.set_num_threads(1)
     began = time.monotonic()
-    cases = (
-        sampled(args.seed, args.sample) if args.sample else list(generated(args.seed, args.only))
-    )
     counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     examples: dict[tuple[str, str], str] = {}
-    for case, found in run_all(cases):
+    for case, found in run_all(args.seed, args.only, args.sample):
         counts[case.kind][found] += 1
         if found not in (SUCCESS, REFUSED):
             examples.setdefault((case.kind, found), case.name)

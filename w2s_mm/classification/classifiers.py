@@ -10,6 +10,7 @@ from mmpretrain.models import ImageClassifier
 from torch import Tensor
 
 from w2s_mm.core.student import WeakToStrong
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.state_dicts import drop_prefix
 
@@ -44,6 +45,8 @@ class TorchvisionClassifier(ImageClassifier):
         data_preprocessor: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        checks.text('model.model_name', model_name)
+        checks.whole_number('model.num_classes', num_classes)
         if not data_preprocessor:
             raise W2SError(
                 'TorchvisionClassifier has no data_preprocessor; expected the mean and standard '

@@ -13,6 +13,7 @@ from torch.special import entr
 
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.probe import Probe
+from w2s_mm.core.registry import build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.losses import softmax_kl, takes_labels, tempered
@@ -46,7 +47,8 @@ class LogitDistillHead(DistillHead):
 
     def __init__(self, loss: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.loss_cls = MODELS.build({'type': 'KLDistillLoss'} if loss is None else loss)
+        loss = {'type': 'KLDistillLoss'} if loss is None else loss
+        self.loss_cls = build_part(loss, 'distill_head.loss', 'KLDistillLoss')
         self._takes_labels = takes_labels(self.loss_cls)
 
     def taps(self, student: nn.Module) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils import checks
 from w2s_mm.utils.state_dicts import leave_out
 
 from .probe import Probe
@@ -43,11 +43,12 @@ class DistillHead(nn.Module):
         temperature: float | dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if not weight > 0:
-            raise W2SError(
-                f'weight of {type(self).__name__} is {weight}; expected a number above 0. To '
-                f'switch this head off, remove it from model.distill_head.'
-            )
+        checks.number(
+            f'weight of {type(self).__name__}',
+            weight,
+            above=0,
+            hint='To switch this head off, remove it from model.distill_head.',
+        )
         self.weight = weight
         self.schedule: Schedule | None = None if schedule is None else build_schedule(schedule)
         self.temperature: TemperatureRamp | None = (

@@ -13,6 +13,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.checkpoint import RESAVE, load_checkpoint, load_weights, named
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.hashing import hash_state
@@ -59,6 +60,10 @@ class FrozenModel:
     def __init__(
         self, config: str | dict[str, Any], checkpoint: str, weights_only: bool = True
     ) -> None:
+        if not isinstance(config, dict):
+            checks.text(f'{self.setting}.config', config, 'It is a path, a name or a dict.')
+        checks.text(f'{self.setting}.checkpoint', checkpoint, 'It is a path or a URL.')
+        checks.flag(f'{self.setting}.weights_only', weights_only)
         self.config = config
         self.checkpoint = checkpoint
         self.weights_only = weights_only

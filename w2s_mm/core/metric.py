@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 Rule = Literal['greater', 'less']

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from mmengine.registry import TASK_UTILS
+from mmengine.registry import MODELS, TASK_UTILS, Registry
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 from .metric import Rule
@@ -50,6 +51,48 @@ def build_stop(config: dict[str, Any], rule: Rule) -> StopRule:
     return _build(config, 'stop', 'SurpassGate', rule=rule)
 
 
+def build_part(config: Any, what: str, example: str, registry: Registry = MODELS) -> Any:
+    """Build a part of a model from its config, as ``MODELS.build`` does.
+
+    Args:
+        config: A dict with ``type``.
+        what: The option that has it, for the message.
+        example: A type that it could have, for the message.
+        registry: Where types are looked up.
+
+    Raises:
+        W2SError: It is no such dict, or the type or an argument is unknown.
+    """
+    checks.settings(what, config, f'dict(type={example!r}, ...)')
+    with registry.switch_scope_and_registry(config.get('_scope_')) as current:
+        cls = _class_of(config.get('type'), what, current)
+    check_arguments(cls, _arguments(config), what)
+    return registry.build(config)
+
+
+def build_optional(config: Any, what: str, example: str) -> Any:
+    """Build a part as :func:`build_part` does; None or an empty dict is None.
+
+    Raises:
+        W2SError: See :func:`build_part`.
+    """
+    return None if config is None or config == {} else build_part(config, what, example)
+
+
+def check_arguments(cls: Any, arguments: dict[str, Any], what: str) -> None:
+    """Check that a class takes these arguments.
+
+    Raises:
+        W2SError: It does not; the message lists those that it takes.
+    """
+    signature = inspect.signature(cls)
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        name, taken = getattr(cls, '__name__', cls), ', '.join(signature.parameters)
+        raise W2SError(f'{what}: {error}. {name} takes: {taken}.') from error
+
+
 def _build(config: Any, what: str, default: str, **extra: Any) -> Any:
     """Build a class, given directly or by its name in MMEngine's ``TASK_UTILS``.
 
@@ -59,25 +102,28 @@ def _build(config: Any, what: str, default: str, **extra: Any) -> Any:
         default: Default of ``type``.
         **extra: Defaults for arguments, used if the class has them.
     """
-    if not isinstance(config, dict):
+    checks.settings(what, config, f'dict(type={default!r}, ...)')
+    cls = _class_of(config.get('type', default), what, TASK_UTILS)
+    arguments = _arguments(config)
+    taken = inspect.signature(cls).parameters
+    arguments = {**{k: v for k, v in extra.items() if k in taken}, **arguments}
+    check_arguments(cls, arguments, what)
+    return cls(**arguments)
+
+
+def _arguments(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in ('type', '_scope_')}
+
+
+def _class_of(kind: Any, what: str, registry: Registry) -> Any:
+    try:
+        cls = registry.get(kind) if isinstance(kind, str) else kind
+    except (ImportError, KeyError, ValueError):  # an unknown scope
+        cls = None
+    if not callable(cls):
         raise W2SError(
-            f'{what} is {config!r}; expected a dict such as {what}=dict(type={default!r}, ...).'
-        )
-    arguments = {key: value for key, value in config.items() if key not in ('type', '_scope_')}
-    kind = config.get('type', default)
-    cls = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
-    if cls is None:
-        raise W2SError(
-            f'{what}.type is {kind!r}, which is not registered in TASK_UTILS. '
+            f'{what}.type is {kind!r}, which is not registered in {registry.name}. '
             f'Check the spelling, or import the module that registers it: '
             f'custom_imports=dict(imports=[...]).'
         )
-    taken = inspect.signature(cls).parameters
-    for name, value in extra.items():
-        if name in taken:
-            arguments.setdefault(name, value)
-    try:
-        inspect.signature(cls).bind(**arguments)
-    except TypeError as error:
-        raise W2SError(f'{what}: {error}. {cls.__name__} takes: {", ".join(taken)}.') from error
-    return cls(**arguments)
+    return cls

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 Unit = Literal['epoch', 'iter', 'training']
@@ -34,15 +35,6 @@ class Schedule(Protocol):
 def _eased(x: float, shape: Shape) -> float:
     """Monotone map of [0, 1] onto itself: a straight line or half a cosine."""
     return x if shape == 'linear' else (1 - math.cos(math.pi * x)) / 2
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise W2SError(message)
-
-
-def _require_known(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    _require(value in allowed, f'{name} is {value!r}; expected one of {allowed}.')
 
 
 @dataclass(frozen=True)
@@ -75,18 +67,14 @@ class WarmupHoldDecay:
 
     def __post_init__(self) -> None:
         for name in ('lambda_max', 'warmup', 'hold', 'decay'):
-            value = getattr(self, name)
-            _require(
-                isinstance(value, (int, float)) and math.isfinite(value) and value >= 0,
-                f'schedule.{name} is {value!r}; expected a finite number of at least 0.',
+            checks.number(f'schedule.{name}', getattr(self, name), least=0)
+        if self.warmup + self.hold + self.decay == 0:
+            raise W2SError(
+                'schedule: warmup, hold and decay are all 0; expected at least one above 0. To '
+                'switch distillation off, use --cfg-options model.gamma=0.'
             )
-        _require(
-            self.warmup + self.hold + self.decay > 0,
-            'schedule: warmup, hold and decay are all 0; expected at least one above 0. To switch '
-            'distillation off, use --cfg-options model.gamma=0.',
-        )
-        _require_known('schedule.unit', self.unit, get_args(Unit))
-        _require_known('schedule.shape', self.shape, get_args(Shape))
+        checks.choice('schedule.unit', self.unit, get_args(Unit))
+        checks.choice('schedule.shape', self.shape, get_args(Shape))
 
     @property
     def length(self) -> float:
@@ -132,19 +120,16 @@ class TemperatureRamp:
     def __post_init__(self) -> None:
         for name in ('start', 'end', 'length'):
             value = getattr(self, name)
-            _require(
-                (name != 'start' and value is None)
-                or (isinstance(value, (int, float)) and math.isfinite(value) and value > 0),
-                f'temperature.{name} is {value!r}; expected a finite number above 0.',
+            if name == 'start' or value is not None:
+                checks.number(f'temperature.{name}', value, above=0)
+        if (self.end is None) != (self.length is None):
+            raise W2SError(
+                f'temperature has end={self.end} and length={self.length}; expected both or '
+                f'neither. For a ramp give its length, e.g. dict(start=6, end=1, length=0.35, '
+                f"unit='training'); for a constant use temperature=2.0."
             )
-        _require(
-            (self.end is None) == (self.length is None),
-            f'temperature has end={self.end} and length={self.length}; expected both or neither. '
-            f'For a ramp give its length, e.g. dict(start=6, end=1, length=0.35, '
-            f"unit='training'); for a constant use temperature=2.0.",
-        )
-        _require_known('temperature.unit', self.unit, get_args(Unit))
-        _require_known('temperature.shape', self.shape, get_args(Shape))
+        checks.choice('temperature.unit', self.unit, get_args(Unit))
+        checks.choice('temperature.shape', self.shape, get_args(Shape))
 
     def __call__(self, u: float) -> float:
         """Temperature at progress ``u`` (in ``unit``)."""

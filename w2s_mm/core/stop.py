@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from typing import Any, get_args
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 from .metric import Rule, surpasses
@@ -64,10 +65,8 @@ class SurpassGate(StopRule):
     """
 
     def __init__(self, k: int = 2, rule: Rule = 'greater') -> None:
-        if rule not in get_args(Rule):
-            raise W2SError(f'rule is {rule!r}; expected one of {get_args(Rule)}.')
-        if not isinstance(k, int) or k < 1:
-            raise W2SError(f'stop.k is {k!r}; expected an integer of at least 1.')
+        checks.choice('rule', rule, get_args(Rule))
+        checks.whole_number('stop.k', k)
         self.k = k
         self.rule: Rule = rule
         self.reference: float | None = None

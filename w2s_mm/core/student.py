@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.rng import preserved_rng
 
 from .adapters import GradientSync, hide_from_ddp, trainable
 from .guard import Guard
+from .registry import build_part, check_arguments
 from .tape import record
 from .teacher import FrozenTeacher
 
@@ -57,14 +58,17 @@ class WeakToStrong:
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        if not gamma >= 0:
-            raise W2SError(f'model.gamma is {gamma}; expected a number of at least 0.')
+        checks.number('model.gamma', gamma, least=0)
+        checks.settings('model.teacher', teacher, 'dict(config=..., checkpoint=...)')
+        check_arguments(FrozenTeacher, teacher, 'model.teacher')
         configs = distill_head if isinstance(distill_head, (list, tuple)) else [distill_head]
         if not configs:
             raise W2SError('model.distill_head is an empty list; expected at least one head.')
         self.teacher = FrozenTeacher(**teacher)
         with preserved_rng():  # adapters draw numbers that the plain model does not
-            self.distill_heads = nn.ModuleList(MODELS.build(config) for config in configs)
+            self.distill_heads = nn.ModuleList(
+                build_part(config, 'model.distill_head', 'DenseDistillHead') for config in configs
+            )
         hide_from_ddp(self, HEADS)
         self.gamma = gamma
         self.guard = Guard(self.teacher.checkpoint)

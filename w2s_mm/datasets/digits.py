@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 
-from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils import checks
 
 from .digit_scenes import CLASSES, SPLITS, load_source, pillow
 
@@ -54,10 +54,10 @@ class NoisyDigits(BaseDataset):
         **kwargs: Any,
     ) -> None:
         _check_split(split)
-        limits = (('size', size, 8), ('noise', noise, 0), ('seed', seed, 0), ('draws', draws, 1))
-        for name, value, least in limits:
-            if not value >= least:
-                raise W2SError(f'dataset.{name} is {value}; expected a number of at least {least}.')
+        checks.whole_number('dataset.size', size, least=8, most=4096)
+        checks.number('dataset.noise', noise, least=0)
+        checks.whole_number('dataset.seed', seed, least=0, most=checks.SEEDS)
+        checks.whole_number('dataset.draws', draws, most=10_000)
         self.split = split
         self.size = size
         self.noise = noise
@@ -121,5 +121,4 @@ class DigitScans(BaseDataset):
 
 
 def _check_split(split: str) -> None:
-    if split not in SPLITS:
-        raise W2SError(f'dataset.split is {split!r}; expected one of {SPLITS}.')
+    checks.choice('dataset.split', split, SPLITS)

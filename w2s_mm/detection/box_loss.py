@@ -16,6 +16,7 @@ from mmdet.models.losses import (
 )
 from torch import Tensor, nn
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 BoxForm = Literal['encoded', 'corners']
@@ -29,12 +30,8 @@ def check_selection(score_thr: float, box_form: str, loss_bbox: nn.Module | None
     Raises:
         W2SError: ``score_thr`` or ``box_form`` is out of range, or the loss needs another form.
     """
-    if not 0 < score_thr < 1:
-        raise W2SError(f'distill_head.score_thr is {score_thr}; expected a number between 0 and 1.')
-    if box_form not in get_args(BoxForm):
-        raise W2SError(
-            f'distill_head.box_form is {box_form!r}; expected one of {get_args(BoxForm)}.'
-        )
+    checks.number('distill_head.score_thr', score_thr, above=0, below=1)
+    checks.choice('distill_head.box_form', box_form, get_args(BoxForm))
     if box_form == 'encoded' and isinstance(loss_bbox, _OF_CORNERS):
         raise W2SError(
             f'distill_head.loss_bbox is a {type(loss_bbox).__name__}, which needs boxes, and '

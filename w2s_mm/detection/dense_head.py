@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.probe import Probe, pooled
+from w2s_mm.core.registry import build_optional, build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.losses import takes_labels
@@ -62,8 +63,8 @@ class DenseDistillHead(DistillHead):
     ) -> None:
         super().__init__(**kwargs)
         loss_cls = {'type': 'FocalLogitDistillLoss'} if loss_cls is None else loss_cls
-        self.loss_cls = MODELS.build(loss_cls)
-        self.loss_bbox = MODELS.build(loss_bbox) if loss_bbox else None
+        self.loss_cls = build_part(loss_cls, 'distill_head.loss_cls', 'FocalLogitDistillLoss')
+        self.loss_bbox = build_optional(loss_bbox, 'distill_head.loss_bbox', 'mmdet.L1Loss')
         check_selection(score_thr, box_form, self.loss_bbox)
         self.score_thr = score_thr
         self.box_form: BoxForm = box_form

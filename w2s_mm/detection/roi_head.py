@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.probe import Probe, pooled
+from w2s_mm.core.registry import build_optional, build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.losses import softmax_kl, takes_labels, tempered
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
@@ -99,16 +101,15 @@ class RoIDistillHead(DistillHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if normalizer not in get_args(Normalizer):
-            raise W2SError(
-                f'distill_head.normalizer is {normalizer!r}; expected one of '
-                f'{get_args(Normalizer)}.'
-            )
+        checks.choice('distill_head.normalizer', normalizer, get_args(Normalizer))
         self.normalizer: Normalizer = normalizer
-        self.loss_cls = MODELS.build({'type': 'KLDistillLoss'} if loss_cls is None else loss_cls)
-        self.loss_bbox = MODELS.build(loss_bbox) if loss_bbox else None
+        loss_cls = {'type': 'KLDistillLoss'} if loss_cls is None else loss_cls
+        self.loss_cls = build_part(loss_cls, 'distill_head.loss_cls', 'KLDistillLoss')
+        self.loss_bbox = build_optional(loss_bbox, 'distill_head.loss_bbox', 'mmdet.L1Loss')
         check_selection(score_thr, box_form, self.loss_bbox)
-        self.loss_rpn = MODELS.build(loss_rpn) if loss_rpn else None
+        self.loss_rpn = build_optional(
+            loss_rpn, 'distill_head.loss_rpn', 'FocalLogitDistillLoss'
+        )
         self.score_thr = score_thr
         self.box_form: BoxForm = box_form
         self._takes_labels = takes_labels(self.loss_cls)

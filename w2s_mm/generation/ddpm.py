@@ -11,7 +11,9 @@ from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from w2s_mm.core.registry import build_part
 from w2s_mm.core.student import WeakToStrong
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 from .diffusion import GaussianDiffusion, NoiseSchedule
@@ -70,9 +72,11 @@ class DDPM(BaseModel):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        if not vlb_weight >= 0:
-            raise W2SError(f'vlb_weight is {vlb_weight}; expected a number of at least 0.')
-        self.unet: Any = MODELS.build(unet) if isinstance(unet, dict) else unet
+        checks.number('model.vlb_weight', vlb_weight, least=0)
+        checks.flag('model.rescale_timesteps', rescale_timesteps)
+        self.unet: Any = unet
+        if not isinstance(unet, nn.Module):
+            self.unet = build_part(unet, 'model.unet', 'ImprovedDDPMUNet')
         size = self.unet.config.sample_size
         if size is None:
             raise W2SError('The U-Net has no image size. Set its sample_size.')
@@ -90,9 +94,13 @@ class DDPM(BaseModel):
         if rescale_timesteps and steps != 1000:
             scale_timesteps(self.unet, 1000 / steps)
         self.vlb_weight = vlb_weight
-        self.timestep_sampler = MODELS.build(
-            {**(timestep_sampler or {'type': 'UniformTimesteps'}), 'steps': steps}
+        sampler = {'type': 'UniformTimesteps'} if timestep_sampler is None else timestep_sampler
+        checks.settings('model.timestep_sampler', sampler, "dict(type='UniformTimesteps')")
+        self.timestep_sampler = build_part(
+            {**sampler, 'steps': steps}, 'model.timestep_sampler', 'UniformTimesteps'
         )
+        if sampling is not None:
+            checks.settings('model.sampling', sampling, "dict(method='ddim', steps=50)")
         self.sampling = {
             'method': 'ddim',
             'steps': min(50, steps),

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
@@ -15,6 +16,7 @@ from .gaussian import Gaussian, discretized_log_likelihood, gaussian_kl
 
 NoiseSchedule = Literal['linear', 'cosine']
 MAX_BETA = 0.999
+MAX_STEPS = 100_000
 
 
 def linear_range(steps: int) -> tuple[float, float]:
@@ -47,15 +49,12 @@ def make_betas(schedule: NoiseSchedule, steps: int) -> Tensor:
     Raises:
         W2SError: The schedule is unknown, or there are too few ``steps`` for it.
     """
-    if schedule not in get_args(NoiseSchedule):
-        raise W2SError(
-            f'noise_schedule is {schedule!r}; expected one of {get_args(NoiseSchedule)}.'
-        )
+    checks.choice('noise_schedule', schedule, get_args(NoiseSchedule))
     fewest = 21 if schedule == 'linear' else 2  # the last linear beta has to stay below 1
-    if not isinstance(steps, int) or steps < fewest:
+    if not isinstance(steps, int) or isinstance(steps, bool) or not fewest <= steps <= MAX_STEPS:
         raise W2SError(
             f'steps is {steps!r}; the {schedule} noise schedule needs a whole number of at least '
-            f'{fewest}. The paper uses 4000.'
+            f'{fewest} and at most {MAX_STEPS}. The paper uses 4000.'
         )
     if schedule == 'linear':
         return torch.linspace(*linear_range(steps), steps, dtype=torch.float64)

@@ -11,6 +11,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from w2s_mm.core.frozen_model import FrozenModel
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import is_missing
 from w2s_mm.utils.rng import preserved_rng
@@ -34,6 +35,7 @@ class InceptionFeatures:
     dim = 2048
 
     def __init__(self, weights: str = f'data/inception/{INCEPTION_FILE}') -> None:
+        checks.text('features.weights', weights)
         path = Path(weights)
         instead = (
             'Or use the features of your own classifier: '
@@ -105,11 +107,13 @@ class ClassifierFeatures:
         checkpoint: str,
         how_to_make: str = 'Train the classifier first.',
     ) -> None:
-        if not name:
-            raise W2SError(
-                'features.name is empty; expected a name that distinguishes this FID from the '
-                "standard one, e.g. 'digits-classifier'."
-            )
+        checks.text(
+            'features.name',
+            name,
+            "It distinguishes this FID from the standard one, e.g. 'digits-classifier'.",
+        )
+        checks.text('features.checkpoint', checkpoint)
+        checks.text('features.how_to_make', how_to_make)
         self.metric = f'FID-{name}'
         if is_missing(checkpoint):
             raise W2SError(

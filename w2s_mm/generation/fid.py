@@ -26,6 +26,8 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS, METRICS, MODELS
 from torch import Tensor
 
+from w2s_mm.core.registry import build_part
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_bytes
 from w2s_mm.utils.rng import preserved_rng
@@ -74,7 +76,13 @@ class FID(BaseMetric):
         batch_size: int = 100,
     ) -> None:
         super().__init__()
-        self.features: Any = MODELS.build(features or {'type': 'InceptionFeatures'})
+        checks.settings('reference of the FID metric', reference)
+        checks.text('cache of the FID metric', cache)
+        checks.whole_number('batch_size of the FID metric', batch_size)
+        features = {'type': 'InceptionFeatures'} if features is None else features
+        self.features: Any = build_part(
+            features, 'features of the FID metric', 'InceptionFeatures'
+        )
         self.reference = reference
         self.cache = Path(cache)
         self.batch_size = batch_size
@@ -122,7 +130,9 @@ class FID(BaseMetric):
 
     def _load_reference(self) -> None:
         """Statistics of the reference images, from the cache or computed by all processes."""
-        dataset = DATASETS.build(self.reference)
+        dataset = build_part(
+            self.reference, 'reference of the FID metric', 'DigitScans', DATASETS
+        )
         self._check_enough(len(dataset), 'reference images', 'reference of the FID metric')
         first = dataset[0]['inputs']
         if first.dtype != torch.uint8 or first.dim() != 3:

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from w2s_mm.core.distill_head import DistillHead
 from w2s_mm.core.preprocess import Renormalize
 from w2s_mm.core.probe import Probe, pooled
+from w2s_mm.core.registry import build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.losses import takes_labels
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.mm import normalizes
 from w2s_mm.utils.precision import full_precision
@@ -66,18 +68,14 @@ class NoiseDistillHead(DistillHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 < ratio <= 1:
-            raise W2SError(
-                f'distill_head.ratio is {ratio}; expected a number above 0 and at most 1 (all '
-                f'steps). The paper uses 0.5.'
-            )
-        if side not in get_args(Side):
-            raise W2SError(f'distill_head.side is {side!r}; expected one of {get_args(Side)}.')
+        checks.number(
+            'distill_head.ratio', ratio, above=0, most=1, hint='With 1, all steps are distilled.'
+        )
+        checks.choice('distill_head.side', side, get_args(Side))
         self.ratio = ratio
         self.side = side
-        self.loss_noise = MODELS.build(
-            {'type': 'SquaredErrorDistillLoss'} if loss is None else loss
-        )
+        loss = {'type': 'SquaredErrorDistillLoss'} if loss is None else loss
+        self.loss_noise = build_part(loss, 'distill_head.loss', 'SquaredErrorDistillLoss')
         if takes_labels(self.loss_noise):
             raise W2SError(
                 f'{type(self.loss_noise).__name__} needs labels, and a diffusion model has none. '

@@ -11,6 +11,7 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from mmengine.registry import MODELS
 
 from w2s_mm.utils.checkpoint import load_checkpoint, load_weights
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.state_dicts import drop_prefix
 
@@ -107,6 +108,7 @@ class DiffusersDDPM(DDPM):
         sampling: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
+        checks.text('folder', folder)
         network = _read(_find(folder, 'unet', 'config.json'))
         kind = network.get('_class_name')
         if kind != 'UNet2DModel':

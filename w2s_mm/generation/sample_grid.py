@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils import checks
 
 
 @HOOKS.register_module()
@@ -40,8 +40,7 @@ class SampleGridHook(Hook):
 
     def __init__(self, count: int = 64, columns: int = 16, smallest: int = 32) -> None:
         for name, value in (('count', count), ('columns', columns), ('smallest', smallest)):
-            if value < 1:
-                raise W2SError(f'SampleGridHook: {name} is {value}; expected at least 1.')
+            checks.whole_number(f'{name} of SampleGridHook', value)
         self.count = count
         self.columns = columns
         self.smallest = smallest

@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS, LOOPS
 from mmengine.runner import ValLoop
 from torch.utils.data import Dataset
 
-from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils import checks
 
 
 @DATASETS.register_module()
@@ -29,11 +29,11 @@ class SamplingSeeds(Dataset):
     """
 
     def __init__(self, count: int, seed: int = 0) -> None:
-        for name, value, least in (('count', count, 1), ('seed', seed, 0)):
-            if not isinstance(value, int) or value < least:
-                raise W2SError(
-                    f'dataset.{name} is {value!r}; expected a whole number of at least {least}.'
-                )
+        for name, value, least, most in (
+            ('count', count, 1, checks.MOST),
+            ('seed', seed, 0, checks.SEEDS),
+        ):
+            checks.whole_number(f'dataset.{name}', value, least, most)
         self.seeds = [
             int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint32)[0])
             for index in range(count)

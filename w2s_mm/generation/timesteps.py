@@ -7,7 +7,7 @@ from mmengine.dist import all_gather, get_world_size
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils import checks
 
 
 @MODELS.register_module()
@@ -20,6 +20,7 @@ class UniformTimesteps(nn.Module):
 
     def __init__(self, steps: int) -> None:
         super().__init__()
+        checks.whole_number('timestep_sampler.steps', steps)
         self.steps = steps
 
     def draw(
@@ -70,12 +71,9 @@ class LossAwareTimesteps(nn.Module):
 
     def __init__(self, steps: int, history: int = 10, uniform_prob: float = 0.001) -> None:
         super().__init__()
-        if history < 1:
-            raise W2SError(f'history is {history}; expected a number of at least 1.')
-        if not 0 < uniform_prob <= 1:
-            raise W2SError(
-                f'uniform_prob is {uniform_prob}; expected a number above 0 and at most 1.'
-            )
+        checks.whole_number('timestep_sampler.steps', steps)
+        checks.whole_number('timestep_sampler.history', history, most=1000)
+        checks.number('timestep_sampler.uniform_prob', uniform_prob, above=0, most=1)
         self.steps = steps
         self.history = history
         self.uniform_prob = uniform_prob

@@ -11,6 +11,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from mmengine.registry import MODELS
 from torch import nn
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 # Channels of each resolution, from the image's own down to 4 px, in multiples of the base. That of
@@ -58,6 +59,18 @@ def improved_ddpm_unet(
     Raises:
         W2SError: An argument is out of range.
     """
+    for name, value, most in (
+        ('channels', channels, 4096),
+        ('blocks', blocks, 64),
+        ('image_size', image_size, 4096),
+        ('in_channels', in_channels, 4096),
+    ):
+        checks.whole_number(f'unet.{name}', value, most=most)
+    checks.number('unet.dropout', dropout, least=0, below=1)
+    checks.flag('unet.learned_variance', learned_variance)
+    for name, numbers in (('attention', attention), ('multipliers', multipliers)):
+        if numbers is not None or name == 'attention':
+            checks.several(f'unet.{name}', numbers, checks.whole_number)
     multipliers = _multipliers(image_size, multipliers)
     unit = 32 if channels >= 64 else 8
     if channels < 8 or channels % unit:
@@ -65,11 +78,6 @@ def improved_ddpm_unet(
             f'unet.channels is {channels}; expected a multiple of 8 below 64, or a multiple of 32 '
             f'(the paper has 64, 128 and 160).'
         )
-    for name, value in (('blocks', blocks), ('in_channels', in_channels)):
-        if value < 1:
-            raise W2SError(f'unet.{name} is {value}; expected at least 1.')
-    if not 0 <= dropout < 1:
-        raise W2SError(f'unet.dropout is {dropout}; expected a number from 0 to below 1.')
     groups = 32 if channels >= 64 else channels // 4
     attends = [image_size >> level in attention for level in range(len(multipliers))]
     unet = UNet2DModel(

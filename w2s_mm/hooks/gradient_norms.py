@@ -14,6 +14,7 @@ from mmengine.registry import HOOKS
 from torch import Tensor
 
 from w2s_mm.core.student import DISTILL_PREFIX
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import append_json_line, write_json_lines
 from w2s_mm.utils.mm import is_resuming, unwrapped
@@ -49,11 +50,9 @@ class GradientNormHook(Hook):
     priority = 'LOW'  # after the hook that sets lambda, before the logger
 
     def __init__(self, interval: int = 10) -> None:
-        if not isinstance(interval, int) or interval < 1:
-            raise W2SError(
-                f'interval of GradientNormHook is {interval!r}; expected an integer of at least 1. '
-                f'To switch it off, remove the hook.'
-            )
+        checks.whole_number(
+            'interval of GradientNormHook', interval, hint='To switch it off, remove the hook.'
+        )
         self.interval = interval
         self._handle: Any = None
         self._measured: tuple[dict[str, float], float] | None = None  # with its seconds

@@ -17,6 +17,7 @@ from mmengine.registry import HOOKS
 from torch import nn
 
 import w2s_mm
+from w2s_mm.utils import checks
 from w2s_mm.utils.batch import total_batch
 from w2s_mm.utils.files import read_json, write_json
 from w2s_mm.utils.hashing import hash_state, hash_tensors
@@ -47,6 +48,7 @@ class RunRecordHook(Hook):
     priority = 'LOWEST'  # after the teacher is built; the weights are still the initial ones
 
     def __init__(self, batches: int = 3) -> None:
+        checks.whole_number('batches of RunRecordHook', batches, least=0)
         self.batches = batches
         self._record: dict[str, Any] | None = None
 

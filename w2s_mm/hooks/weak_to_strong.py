@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -17,6 +17,7 @@ from w2s_mm.core.reference import measure_reference, probe_metric_names, validat
 from w2s_mm.core.registry import build_schedule, build_stop, build_temperature
 from w2s_mm.core.schedule import Schedule, TemperatureRamp, Unit
 from w2s_mm.core.student import DISTILL_PREFIX, WeakToStrong
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.mm import (
@@ -88,6 +89,8 @@ class WeakToStrongHook(Hook):
         rule: Rule = 'greater',
         reference: float | None = None,
     ) -> None:
+        checks.text('metric of WeakToStrongHook', metric)
+        checks.choice('rule of WeakToStrongHook', rule, get_args(Rule))
         stop = {'type': 'SurpassGate'} if stop is None else stop
         self.metric = metric
         self.rule: Rule = rule

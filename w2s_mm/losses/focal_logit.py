@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 from .reduction import RowLoss
@@ -34,6 +35,7 @@ class FocalLogitDistillLoss(RowLoss):
 
     def __init__(self, focal: float = 2.0, loss_weight: float = 1.0) -> None:
         super().__init__(loss_weight)
+        checks.number('focal', focal, least=0)
         if not (focal == 0 or focal >= 1):  # between 0 and 1 the gradient is infinite at s = t
             raise W2SError(f'focal is {focal}; expected 0 or a number of at least 1.')
         self.focal = focal

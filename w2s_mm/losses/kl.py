@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.precision import full_precision
 
 from .reduction import RowLoss
@@ -49,6 +50,7 @@ class KLDistillLoss(RowLoss):
 
     def __init__(self, reverse: bool = False, loss_weight: float = 1.0) -> None:
         super().__init__(loss_weight)
+        checks.flag('reverse', reverse)
         self.reverse = reverse
 
     def rows(self, pred: Tensor, target: Tensor) -> Tensor:

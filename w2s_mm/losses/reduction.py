@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 from torch import Tensor, nn
 
-from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils import checks
 from w2s_mm.utils.precision import full_precision
 
 
@@ -38,8 +38,7 @@ class RowLoss(nn.Module):
 
     def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
-        if not loss_weight >= 0:
-            raise W2SError(f'loss_weight is {loss_weight}; expected a number of at least 0.')
+        checks.number('loss_weight', loss_weight, least=0)
         self.loss_weight = loss_weight
 
     @abstractmethod

@@ -9,6 +9,7 @@ from mmengine.registry import MODELS
 from mmpretrain.models.backbones.densenet import DenseNet
 from torch import Tensor, nn
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 BLOCKS = 3
@@ -66,6 +67,11 @@ class CIFARDenseNet(DenseNet):
             {'type': 'Constant', 'val': 1, 'layer': 'BatchNorm2d'},
         ),
     ) -> None:
+        checks.whole_number('backbone.depth', depth, most=10_000)
+        checks.whole_number('backbone.growth_rate', growth_rate, most=1000)
+        checks.flag('backbone.bottleneck', bottleneck)
+        if compression_factor is not None:
+            checks.number('backbone.compression_factor', compression_factor, above=0, most=1)
         per_layer = BLOCKS * (2 if bottleneck else 1)
         length, rest = divmod(depth - 4, per_layer)
         if length < 1 or rest:
@@ -73,15 +79,8 @@ class CIFARDenseNet(DenseNet):
                 f'backbone.depth is {depth}; expected {per_layer} n + 4 with '
                 f'bottleneck={bottleneck}, such as 40 or 100.'
             )
-        if growth_rate < 1:
-            raise W2SError(f'backbone.growth_rate is {growth_rate}; expected at least 1.')
         if compression_factor is None:
             compression_factor = 0.5 if bottleneck else 1.0
-        if not 0 < compression_factor <= 1:
-            raise W2SError(
-                f'backbone.compression_factor is {compression_factor}; expected a number above 0 '
-                f'and at most 1.'
-            )
         super().__init__(
             arch={
                 'growth_rate': growth_rate,
