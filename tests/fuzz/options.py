@@ -9,7 +9,7 @@ import math
 import numbers
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,9 @@ class Target:
         build: Makes it from arguments, as from a config.
         use: Uses what was made, shortly.
         loose: Options that may have other types than the annotation says.
+        skipped: Options that are not tried.
+        name: Its name in the table, if not that of the class.
+        named: Text that every error contains, if not the option.
     """
 
     of: Any
@@ -86,7 +89,8 @@ class Target:
     use: Callable[[Any], Any] = lambda _: None
     loose: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
-    name: str = field(default='')
+    name: str = ''
+    named: str = ''
 
     @property
     def label(self) -> str:
@@ -94,10 +98,8 @@ class Target:
 
     def options(self) -> dict[str, str]:
         """Names and annotations, with those of the bases that it passes options on to."""
-        if not inspect.isclass(self.of):
-            return _parameters(self.of)
-        found: dict[str, str] = {}
-        for cls in self.of.__mro__:
+        found = {} if inspect.isclass(self.of) else _parameters(self.of)
+        for cls in self.of.__mro__ if inspect.isclass(self.of) else ():
             if '__init__' in vars(cls) and cls.__module__.startswith('w2s_mm'):
                 found = {**_parameters(cls.__init__), **found}
                 kinds = {p.kind for p in inspect.signature(cls.__init__).parameters.values()}
@@ -128,7 +130,8 @@ def _case(target: Target, option: str, annotation: str, value: Any) -> Case:
         return partial(_use, target, option, annotation, copy.deepcopy(value), folder)
 
     shown = value if isinstance(value, type) or callable(value) else repr(value)[:40]
-    return Case(f'option: {target.label}', f'{option}={shown}', make, option)
+    named = target.named or option
+    return Case(f'option: {target.label}', f'{option}={shown}', make, named)
 
 
 def _use(target: Target, option: str, annotation: str, value: Any, folder: Path) -> None:
@@ -354,7 +357,11 @@ TARGETS: tuple[Target, ...] = (
         _use_temperature,
     ),
     Target(
-        build_temperature, lambda a: build_temperature(**a), use=_use_temperature, loose=('config',)
+        build_temperature,
+        lambda arguments: build_temperature(**arguments),
+        use=_use_temperature,
+        loose=('config',),
+        named='temperature',
     ),
     Target(
         SurpassGate,
@@ -417,7 +424,7 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target(
         DiffusersDDPM, _registered(MODELS, DiffusersDDPM), lambda _: {'folder': 'none'},
-        loose=('folder',),
+        skipped=('sampling',),
     ),
     Target(UniformTimesteps, _registered(MODELS, UniformTimesteps), use=_use_timesteps),
     Target(
@@ -430,6 +437,7 @@ TARGETS: tuple[Target, ...] = (
         ClassifierFeatures,
         _registered(MODELS, ClassifierFeatures),
         lambda folder: {'name': 'toy', **make_teacher(folder)},
+        named='features',
     ),
     Target(FID, _fid, _fid_base, _use_fid),
     Target(MuonWithAdamW, _optimizer, use=_use_optimizer),

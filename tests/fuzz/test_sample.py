@@ -2,8 +2,8 @@
 
 import pytest
 
-from .__main__ import sampled
 from .cases import REFUSED, SUCCESS, limited_memory, outcome
+from .runner import sampled
 
 CASES = sampled(seed=1, count=200)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from mmcv.cnn.utils import fuse_conv_bn
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DefaultScope
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
@@ -19,6 +19,8 @@ from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.hashing import hash_state
 from w2s_mm.utils.mm import read_config_file
 from w2s_mm.utils.rng import preserved_rng
+
+from .registry import build_part
 
 
 class FrozenModel:
@@ -96,7 +98,7 @@ class FrozenModel:
             raise W2SError(f'The {self.role} was released and cannot be loaded again.')
         config = self.read_config()
         with preserved_rng(), DefaultScope.overwrite_default_scope(config.get('default_scope')):
-            model = MODELS.build(config.model)
+            model = build_part(config.model, f'{self.setting}.config', 'RetinaNet')
         checkpoint = load_checkpoint(
             self.checkpoint,
             weights_only=self.weights_only,

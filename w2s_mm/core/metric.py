@@ -91,8 +91,7 @@ def check_metric_range(metric: str, value: float, what: str) -> None:
     Raises:
         W2SError: ``value`` is not a possible value of ``metric``.
     """
-    if not 0 < value < float('inf'):
-        raise W2SError(f'{what} is {value}; expected a finite {metric} above 0.')
+    checks.number(what, value, above=0)
     if is_fraction(metric) and value > 1:
         raise W2SError(
             f'{what} is {value}, but {metric} is between 0 and 1. Write {value:g} % as '

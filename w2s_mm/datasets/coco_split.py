@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 
@@ -30,8 +31,8 @@ def draw_subset(instances: dict[str, Any], size: int, seed: int) -> dict[str, An
     Raises:
         W2SError: There are fewer annotated images than ``size``.
     """
-    if size < 1:
-        raise W2SError(f'The number of images is {size}; expected at least 1.')
+    checks.whole_number('The number of images (size)', size)
+    checks.whole_number('seed', seed, least=0, most=checks.SEEDS)
     annotated = sorted({annotation['image_id'] for annotation in instances['annotations']})
     if len(annotated) < size:
         raise W2SError(f'The number of images is {size}; only {len(annotated)} have annotations.')

@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from w2s_mm.utils import checks
+
 CLASSES = tuple('0123456789')
 
 FORMAT = 2  # Increase when the same parameters give different scenes or annotations.
@@ -85,18 +87,17 @@ def write_digit_scenes(
         True if it was written, False if it already existed.
 
     Raises:
-        ValueError: A parameter is out of range.
+        W2SError: A parameter is out of range.
         FileExistsError: ``root`` contains something else.
         ModuleNotFoundError: scikit-learn, Pillow or pycocotools is missing.
     """
-    for name, value, least in (
-        ('num_train', num_train, 1),
-        ('num_val', num_val, 1),
-        ('size', size, 64),
-        ('seed', seed, 0),
+    for name, value, least, most in (
+        ('num_train', num_train, 1, checks.MOST),
+        ('num_val', num_val, 1, checks.MOST),
+        ('size', size, 64, 4096),
+        ('seed', seed, 0, checks.SEEDS),
     ):
-        if value < least:
-            raise ValueError(f'digit scenes: {name} is {value}; expected at least {least}')
+        checks.whole_number(f'digit scenes: {name}', value, least, most)
 
     root = Path(root)
     manifest = {

@@ -107,9 +107,7 @@ class RoIDistillHead(DistillHead):
         self.loss_cls = build_part(loss_cls, 'distill_head.loss_cls', 'KLDistillLoss')
         self.loss_bbox = build_optional(loss_bbox, 'distill_head.loss_bbox', 'mmdet.L1Loss')
         check_selection(score_thr, box_form, self.loss_bbox)
-        self.loss_rpn = build_optional(
-            loss_rpn, 'distill_head.loss_rpn', 'FocalLogitDistillLoss'
-        )
+        self.loss_rpn = build_optional(loss_rpn, 'distill_head.loss_rpn', 'FocalLogitDistillLoss')
         self.score_thr = score_thr
         self.box_form: BoxForm = box_form
         self._takes_labels = takes_labels(self.loss_cls)

@@ -13,7 +13,7 @@ from torch import Tensor
 from w2s_mm.core.frozen_model import FrozenModel
 from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.files import is_missing
+from w2s_mm.utils.files import is_file, is_missing
 from w2s_mm.utils.rng import preserved_rng
 
 INCEPTION_FILE = 'weights-inception-2015-12-05-6726825d.pth'
@@ -42,7 +42,7 @@ class InceptionFeatures:
             "features=dict(type='ClassifierFeatures', ...) in the FID metric, as in "
             'w2s_mm::digits/ddpm_baseline.py.'
         )
-        if not path.is_file():
+        if not is_file(path):
             raise W2SError(
                 f'The Inception weights of the standard FID do not exist: {weights} (looked for '
                 f'{path.absolute()}). Download {INCEPTION_FILE} (91 MB) to this path, from the '

@@ -23,7 +23,7 @@ from mmengine.dist import (
 )
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from mmengine.registry import DATASETS, METRICS, MODELS
+from mmengine.registry import DATASETS, METRICS
 from torch import Tensor
 
 from w2s_mm.core.registry import build_part
@@ -80,9 +80,7 @@ class FID(BaseMetric):
         checks.text('cache of the FID metric', cache)
         checks.whole_number('batch_size of the FID metric', batch_size)
         features = {'type': 'InceptionFeatures'} if features is None else features
-        self.features: Any = build_part(
-            features, 'features of the FID metric', 'InceptionFeatures'
-        )
+        self.features: Any = build_part(features, 'features of the FID metric', 'InceptionFeatures')
         self.reference = reference
         self.cache = Path(cache)
         self.batch_size = batch_size
@@ -130,9 +128,7 @@ class FID(BaseMetric):
 
     def _load_reference(self) -> None:
         """Statistics of the reference images, from the cache or computed by all processes."""
-        dataset = build_part(
-            self.reference, 'reference of the FID metric', 'DigitScans', DATASETS
-        )
+        dataset = build_part(self.reference, 'reference of the FID metric', 'DigitScans', DATASETS)
         self._check_enough(len(dataset), 'reference images', 'reference of the FID metric')
         first = dataset[0]['inputs']
         if first.dtype != torch.uint8 or first.dim() != 3:

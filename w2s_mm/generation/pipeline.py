@@ -10,8 +10,8 @@ import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from mmengine.registry import MODELS
 
-from w2s_mm.utils.checkpoint import load_checkpoint, load_weights
 from w2s_mm.utils import checks
+from w2s_mm.utils.checkpoint import load_checkpoint, load_weights
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.state_dicts import drop_prefix
 

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from mmengine.dist import is_main_process
@@ -15,6 +15,7 @@ from mmengine.registry import HOOKS
 
 from w2s_mm.core.evaluator import check_reported
 from w2s_mm.core.metric import Rule, check_metric_range, first_at, pick_metric, sustained_at, worst
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
 from w2s_mm.utils.mm import is_epoch_based, is_resuming, iters_per_epoch
@@ -57,10 +58,17 @@ class TimeToTargetHook(Hook):
         k: int = 2,
         stop: bool = False,
     ) -> None:
+        checks.text('metric of TimeToTargetHook', metric)
+        checks.choice('rule of TimeToTargetHook', rule, get_args(Rule))
+        checks.whole_number('k of TimeToTargetHook', k)
+        checks.flag('stop of TimeToTargetHook', stop)
+        checks.several(
+            'thresholds of TimeToTargetHook',
+            thresholds,
+            lambda what, value: check_metric_range(metric, value, what),
+        )
         if not thresholds:
             raise W2SError('TimeToTargetHook has no thresholds; expected at least one.')
-        for threshold in thresholds:
-            check_metric_range(metric, threshold, 'A threshold of TimeToTargetHook')
         self.metric = metric
         self.thresholds = list(thresholds)
         self.rule: Rule = rule

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
@@ -11,6 +12,7 @@ from mmengine.registry import OPTIMIZERS
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 AdjustLr = Literal['original', 'match_rms_adamw']
@@ -231,29 +233,20 @@ def check_settings(settings: dict[str, Any]) -> None:
     Raises:
         W2SError: One is out of range; the message names it as in the config.
     """
-
-    def require(name: str, fits: Callable[[Any], bool], expected: str) -> None:
-        if name not in settings:
-            return
-        try:
-            good = fits(settings[name])
-        except TypeError:  # not a number
-            good = False
-        if not good:
-            raise W2SError(f'optimizer.{name} is {settings[name]!r}; expected {expected}.')
-
-    for name in ('lr', 'weight_decay', 'adamw_lr', 'adamw_weight_decay'):
-        require(name, lambda x: 0 <= x < math.inf, 'a finite number of at least 0')
-    require('momentum', lambda x: 0 <= x < 1, 'a number of at least 0 and below 1')
-    require('ns_steps', lambda x: isinstance(x, int) and x >= 1, 'a whole number of at least 1')
-    choices = get_args(AdjustLr)
-    require('adjust_lr_fn', lambda x: x in choices, f'one of {choices}')
-    require(
-        'adamw_betas',
-        lambda x: len(x) == 2 and all(0 <= beta < 1 for beta in x),
-        'two numbers of at least 0 and below 1',
-    )
-    require('adamw_eps', lambda x: 0 < x < math.inf, 'a finite number above 0')
+    rate = partial(checks.number, least=0)
+    fraction = partial(checks.number, least=0, below=1)
+    limits: dict[str, Callable[[str, Any], None]] = {
+        **dict.fromkeys(('lr', 'weight_decay', 'adamw_lr', 'adamw_weight_decay'), rate),
+        'momentum': fraction,
+        'nesterov': checks.flag,
+        'ns_steps': partial(checks.whole_number, most=100),
+        'adjust_lr_fn': partial(checks.choice, allowed=get_args(AdjustLr)),
+        'adamw_betas': partial(checks.several, check=fraction, count=2),
+        'adamw_eps': partial(checks.number, above=0),
+    }
+    for name, check in limits.items():
+        if name in settings:
+            check(f'optimizer.{name}', settings[name])
 
 
 def _check_sorted(group: Any) -> None:

@@ -23,6 +23,7 @@ from mmengine.runner.checkpoint import get_external_models, get_torchvision_mode
 from safetensors.torch import load_file
 
 from .errors import W2SError
+from .files import is_file
 
 RESAVE = 'load it with torch.load(..., weights_only=False) and save its state dict alone'
 BATCH_COUNTER = '.num_batches_tracked'
@@ -141,7 +142,7 @@ def load_checkpoint(
         W2SError: The file is missing or damaged, has no weights, or could run code.
     """
     path = _local_file(source)
-    if not path.is_file():
+    if not is_file(path):
         raise W2SError(f'Checkpoint not found: {source} (looked for {path.absolute()}). {absent}')
     _check_size(path)
     mmap = mmap and zipfile.is_zipfile(path)  # not the format before torch 1.6

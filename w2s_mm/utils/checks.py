@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .errors import W2SError
 
-LARGEST = 1e12  # of a number; beyond it single precision overflows in the losses
+# Of numbers, and of the distance from an excluded bound: beyond them the losses overflow.
+LARGEST, SMALLEST = 1e12, 1e-12
 MOST = 1_000_000  # of a count
 SEEDS = 2**32 - 1  # the largest seed, as NumPy has it
 _SHOWN = 200  # characters of a value in a message
@@ -39,15 +39,14 @@ def number(
     Raises:
         W2SError: It is not.
     """
+    real = isinstance(value, (int, float)) and not isinstance(value, bool)  # JSON has no others
+    size: Any = value if real else math.nan
     fits = (
-        isinstance(value, numbers.Real)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and abs(value) <= LARGEST
-        and (least is None or value >= least)
-        and (above is None or value > above)
-        and (most is None or value <= most)
-        and (below is None or value < below)
+        abs(size) <= LARGEST  # False for NaN
+        and (least is None or size >= least)
+        and (above is None or size >= above + SMALLEST)
+        and (most is None or size <= most)
+        and (below is None or size < below)
     )
     bounds = [
         f'{words} {bound:g}'
@@ -58,15 +57,13 @@ def number(
     require(fits, name, value, ' '.join(['a finite number', ' and '.join(bounds)]).strip(), hint)
 
 
-def whole_number(
-    name: str, value: Any, least: int = 1, most: int = MOST, hint: str = ''
-) -> None:
+def whole_number(name: str, value: Any, least: int = 1, most: int = MOST, hint: str = '') -> None:
     """Check that an option is a whole number from ``least`` to ``most``.
 
     Raises:
         W2SError: It is not.
     """
-    fits = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    fits = isinstance(value, int) and not isinstance(value, bool)
     expected = f'a whole number of at least {least}'
     if fits and value > most:  # the upper end is of no interest otherwise
         expected += f' and at most {most:,}'
@@ -109,13 +106,16 @@ def settings(name: str, value: Any, example: str = 'dict(...)') -> None:
     require(isinstance(value, dict), name, value, f'a dict such as {name}={example}')
 
 
-def several(name: str, values: Any, check: Callable[[str, Any], None]) -> None:
-    """Check that an option is a list or tuple, and each of its values.
+def several(
+    name: str, values: Any, check: Callable[[str, Any], None], count: int | None = None
+) -> None:
+    """Check that an option is a list or tuple, of ``count`` values if given, and each value.
 
     Raises:
         W2SError: It is not, or one of them does not fit.
     """
-    require(isinstance(values, (list, tuple)), name, values, 'a list')
+    fits = isinstance(values, (list, tuple)) and count in (None, len(values))
+    require(fits, name, values, 'a list' if count is None else f'a list of {count} values')
     for value in values:
         check(name, value)
 

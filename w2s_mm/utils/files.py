@@ -75,6 +75,14 @@ def _line(content: Any) -> str:
     return json.dumps(content, separators=(',', ':')) + '\n'
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether a file exists; a name that no file can have is one that does not."""
+    try:
+        return Path(path).expanduser().is_file()
+    except (OSError, RuntimeError):  # too long; `~` of nobody
+        return False
+
+
 def is_missing(source: str) -> bool:
     """Whether ``source`` is a path to no existing file. False for URLs."""
-    return '://' not in source and not Path(source).expanduser().is_file()
+    return '://' not in source and not is_file(source)

@@ -19,6 +19,7 @@ from torch import nn
 
 from .batch import total_batch
 from .errors import W2SError
+from .files import is_file
 
 CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'  # setup.py puts them there
 _PREFIX = 'w2s_mm::'
@@ -39,7 +40,7 @@ def config_path(name: str, what: str = 'Config') -> str:
     """
     if '::' not in name:
         path = Path(name)
-        if not path.is_file():
+        if not is_file(path):
             raise W2SError(f'{what} not found: {name} (looked for {path.absolute()}).')
         return name
     try:

@@ -71,7 +71,7 @@ class CIFARDenseNet(DenseNet):
         checks.whole_number('backbone.growth_rate', growth_rate, most=1000)
         checks.flag('backbone.bottleneck', bottleneck)
         if compression_factor is not None:
-            checks.number('backbone.compression_factor', compression_factor, above=0, most=1)
+            checks.number('backbone.compression_factor', compression_factor, least=0.1, most=1)
         per_layer = BLOCKS * (2 if bottleneck else 1)
         length, rest = divmod(depth - 4, per_layer)
         if length < 1 or rest:
