@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import importlib
 import multiprocessing
 import os
 import random
@@ -14,15 +15,21 @@ from typing import Any
 
 from .cases import Case, limited_memory, outcome
 
+GROUPS = {  # modules, and what their kinds begin with
+    'teachers': ('teacher',),
+    'run_files': ('run file', 'study'),
+    'coco': ('COCO',),
+    'options': ('option',),
+}
 HANGS = 60  # seconds without a result after which a process is ended
 
 
 def generated(seed: int, only: str = '') -> Iterator[Case]:
     """All cases, in a fixed order."""
-    from . import options, teachers
-
-    for group in (teachers, options):
-        yield from (case for case in group.all_cases(seed) if case.kind.startswith(only))
+    for name, prefixes in GROUPS.items():
+        if any(prefix.startswith(only) or only.startswith(prefix) for prefix in prefixes):
+            group = importlib.import_module(f'.{name}', __package__)
+            yield from (case for case in group.all_cases(seed) if case.kind.startswith(only))
 
 
 def sampled(seed: int, count: int) -> list[Case]:

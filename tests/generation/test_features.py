@@ -64,7 +64,7 @@ def test_a_grey_image_has_the_features_of_the_same_in_colour(classifier):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'name': ''}, 'features.name is empty'),
+        ({'name': ''}, "features.name is ''; expected text"),
         ({'checkpoint': 'no/such.pth'}, r'FID-tiny .* not exist: no/such.pth.* Type: make it'),
         ({'config': 'no/such.py'}, 'features.config not found: no/such.py'),
         (

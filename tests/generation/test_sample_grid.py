@@ -68,5 +68,5 @@ def test_colour_stays_colour():
 
 @pytest.mark.parametrize('name', ['count', 'columns', 'smallest'])
 def test_an_argument_out_of_range_is_named(name):
-    with pytest.raises(W2SError, match=f'SampleGridHook: {name} is 0'):
+    with pytest.raises(W2SError, match=f'{name} of SampleGridHook is 0'):
         SampleGridHook(**{name: 0})

@@ -125,7 +125,7 @@ def test_a_fresh_network_answers_0_and_every_weight_can_still_learn():
         ({'channels': 12}, 'channels is 12; expected a multiple of 8 below 64'),
         ({'channels': 72}, 'channels is 72; .* multiple of 32'),
         ({'channels': 0}, 'channels is 0'),
-        ({'blocks': 0}, 'blocks is 0; expected at least 1'),
+        ({'blocks': 0}, 'blocks is 0; expected a whole number of at least 1'),
         ({'in_channels': 0}, 'in_channels is 0'),
         ({'dropout': 1.0}, 'dropout is 1.0; expected'),
         ({'image_size': 28}, r'No U-Net layout .* 28 px \(known: 32, 16, 8\)'),

@@ -61,7 +61,8 @@ class TorchvisionClassifier(ImageClassifier):
         except ValueError as error:
             raise W2SError(
                 f'model.model_name: torchvision {torchvision.__version__} has no model '
-                f'{model_name[:80]!r} ({str(error)[:120]}). Expected a name such as resnet18 or mobilenet_v2.'
+                f'{model_name[:80]!r} ({str(error)[:120]}). Expected a name such as resnet18 or '
+                f'mobilenet_v2.'
             ) from error
         super().__init__(
             backbone=network,

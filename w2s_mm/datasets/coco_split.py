@@ -10,8 +10,10 @@ from typing import Any
 from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_json
+from w2s_mm.utils.shapes import COUNT, misfit
 
 _SPLITS = ('train', 'val')
+_SHAPE = {'images': [{'id': COUNT}], 'annotations': [{'image_id': COUNT}], 'categories': list}
 
 
 def draw_subset(instances: dict[str, Any], size: int, seed: int) -> dict[str, Any]:
@@ -35,7 +37,10 @@ def draw_subset(instances: dict[str, Any], size: int, seed: int) -> dict[str, An
     checks.whole_number('seed', seed, least=0, most=checks.SEEDS)
     annotated = sorted({annotation['image_id'] for annotation in instances['annotations']})
     if len(annotated) < size:
-        raise W2SError(f'The number of images is {size}; only {len(annotated)} have annotations.')
+        raise W2SError(
+            f'The number of images is {size}; only {len(annotated)} have annotations. Expected '
+            f'the instances_*.json of COCO, or a smaller number.'
+        )
     kept = set(random.Random(seed).sample(annotated, size))
     images = [image for image in instances['images'] if image['id'] in kept]
     return {
@@ -90,8 +95,11 @@ def read_instances(source: Path) -> dict[str, Any]:
     """
     print(f'Reading {source}', flush=True)
     try:
-        return json.loads(source.read_text())
-    except json.JSONDecodeError as error:
+        instances = json.loads(source.read_text())
+        if problem := misfit(instances, _SHAPE):
+            raise ValueError(problem)
+    except (ValueError, RecursionError) as error:
         raise W2SError(
-            f'{source} is damaged ({error}). Unpack annotations_trainval2017.zip again.'
+            f'{source} is damaged ({str(error)[:200]}). Unpack annotations_trainval2017.zip again.'
         ) from error
+    return instances

@@ -20,6 +20,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from typing import Any
 
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.files import write_bytes
+from w2s_mm.utils.shapes import NUMBER, misfit
 
 from .gather import make_study
 from .runs import Run, run_of
@@ -37,6 +39,21 @@ SUFFIX = '.json.gz'
 MAIN = 'main'  # the group that a file with one comparison has
 KIND = 'w2s_mm study'
 FORMAT = 1
+LARGEST = 64 << 20  # bytes of a study that are read; a small file can hold any number of zeros
+_NAME = re.compile(r'[^/\\\0]{1,200}')  # a part of the names of the report's pictures
+
+
+_SIDE = {'name': str, 'runs': [str]}
+_SHAPE = {
+    'taus': [NUMBER],
+    'baseline': (_SIDE, None),
+    'variants': [_SIDE],
+    'teachers': [{'run': str, 'checkpoint': str}],
+    'runs': dict,
+    'rate_runs?': [str],
+    'sustained?': bool,
+    'margin?': (NUMBER, None),
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,11 @@ class Archive:
             )
         told = self.content['groups'][group]
         try:
+            if problem := misfit(told, _SHAPE):
+                raise TypeError(problem)
+            for side in (*told['variants'], told['baseline']):
+                if side and not _NAME.fullmatch(side['name']):
+                    raise TypeError(f'a variant has the name {side["name"][:80]!r}')
             runs = {
                 name: run_of(self.path / group / name, files)
                 for name, files in told['runs'].items()
@@ -94,7 +116,7 @@ class Archive:
                 sustained=told.get('sustained', False),
                 margin=told.get('margin'),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
             raise W2SError(
                 f'Group {group!r} of {self.path} is damaged ({error!r}). Save it again: '
                 f'w2s report RUN_DIR... --save {self.path.name}'
@@ -109,10 +131,14 @@ def read_archive(path: str | Path) -> Archive:
     """
     path = Path(path)
     try:
-        content = json.loads(gzip.decompress(path.read_bytes()))
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+        with gzip.open(path) as file:
+            text = file.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            raise ValueError(f'it has more than {LARGEST:,} bytes')
+        content = json.loads(text)
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise W2SError(
-            f'{path} cannot be read as a study ({error}). Expected a file written by '
+            f'{path} cannot be read as a study ({str(error)[:200]}). Expected a file written by '
             f'w2s report --save.'
         ) from error
     if not isinstance(content, dict) or content.get('kind') != KIND:

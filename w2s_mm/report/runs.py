@@ -7,11 +7,12 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from w2s_mm.core.metric import Rule
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.run_files import (
+    FORMATS,
     GRADIENT_NORMS,
     OLD_GRADIENT_NORMS,
     RECORD,
@@ -139,9 +140,13 @@ def run_of(path: Path, files: Mapping[str, Any]) -> Run:
         W2SError: Something that this version needs is missing, or has another format.
     """
     for name, content in files.items():
+        if name not in FORMATS:
+            raise W2SError(f'{path} has {name[:80]!r}; expected any of {", ".join(FORMATS)}.')
         checked(content, name, path / name)
     try:
         measured = files[TIME_TO_TARGET]
+        if measured['rule'] not in get_args(Rule) or measured['hits_in_a_row'] < 1:
+            raise ValueError(f'{measured["rule"]!r:.80}, {measured["hits_in_a_row"]}')
         run: dict[str, Any] = {
             'path': path,
             'metric': measured['metric'],
