@@ -1,7 +1,14 @@
 import pytest
 from mmengine.registry import TASK_UTILS
 
-from w2s_mm.core.registry import build_schedule, build_stop, build_temperature
+import w2s_mm.losses  # noqa: F401  (registers them)
+from w2s_mm.core.registry import (
+    build_optional,
+    build_part,
+    build_schedule,
+    build_stop,
+    build_temperature,
+)
 from w2s_mm.core.schedule import TemperatureRamp, WarmupHoldDecay
 from w2s_mm.core.stop import NeverStop, SurpassGate
 from w2s_mm.utils.errors import W2SError
@@ -54,3 +61,23 @@ def test_a_type_of_another_kind_may_be_registered_from_outside():
             return 0.5
 
     assert build_schedule(dict(type='ConstantForTests'))(7) == 0.5
+
+
+@pytest.mark.parametrize(
+    ('config', 'told'),
+    [
+        ('KLDistillLoss', "loss is 'KLDistillLoss'; expected a dict"),
+        ({}, 'loss.type is None'),
+        ({'type': 'Nope'}, "loss.type is 'Nope', which is not registered in model"),
+        ({'type': 'nope.L1Loss'}, "loss.type is 'nope.L1Loss'"),
+        ({'type': 'KLDistillLoss', 'beta': 1}, "loss: .*'beta'. KLDistillLoss takes: reverse"),
+    ],
+)
+def test_a_part_that_cannot_be_built_is_named(config, told):
+    with pytest.raises(W2SError, match=told):
+        build_part(config, 'loss', 'KLDistillLoss')
+
+
+def test_a_part_is_built_and_none_is_optional():
+    assert build_part({'type': 'KLDistillLoss', 'reverse': True}, 'loss', 'KLDistillLoss').reverse
+    assert build_optional(None, 'loss', 'KLDistillLoss') is None

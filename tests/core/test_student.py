@@ -120,7 +120,7 @@ def spoil(monkeypatch):
             return tree_map(put, ask(*args))
 
         def put(leaf):
-            if isinstance(leaf, torch.Tensor):
+            if isinstance(leaf, torch.Tensor) and leaf.is_floating_point():
                 leaf = leaf.clone()
                 leaf[(0,) * leaf.dim()] = value
             return leaf

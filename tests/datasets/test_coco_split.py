@@ -110,3 +110,17 @@ def test_damaged_official_file_is_named(coco):
 def test_size_out_of_range(coco, size):
     with pytest.raises(W2SError, match=str(size)):
         coco_split(['--root', str(coco.parent), '--train', str(size), '--val', '5'])
+
+
+@pytest.mark.parametrize(
+    'content',
+    ['[]', '{}', '5', '[' * 200_000, '{"images": [{}], "annotations": [], "categories": []}'],
+    ids=lambda text: text[:10],
+)
+def test_annotations_of_another_structure_are_named(tmp_path, content):
+    folder = tmp_path / 'annotations'
+    folder.mkdir()
+    for split in ('train', 'val'):
+        (folder / f'instances_{split}2017.json').write_text(content)
+    with pytest.raises(W2SError, match=r'instances_train2017\.json is damaged'):
+        coco_split(['--root', str(tmp_path)])

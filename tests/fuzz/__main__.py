@@ -27,13 +27,15 @@ def main() -> None:
         counts[case.kind][found] += 1
         if found not in (SUCCESS, REFUSED):
             examples.setdefault((case.kind, found), case.name)
-    for kind, found in counts.items():
-        print(f'{kind:32} {sum(found.values()):6} {found[SUCCESS]:6} {found[REFUSED]:6}')
-        for what, count in found.most_common():
-            if what not in (SUCCESS, REFUSED):
-                print(f'    {count:5}  {what}   e.g. {examples[kind, what]}')
-    total = sum((Counter for Counter in counts.values()), collections.Counter())
-    print(sum(total.values()), total[SUCCESS], total[REFUSED], f'{time.monotonic() - began:.0f} s')
+    print('| kind | cases | success | clear error | defects |\n|---|---|---|---|---|')
+    total = sum(counts.values(), collections.Counter())
+    for kind, found in [*counts.items(), ('all', total)]:
+        row = (found.total(), found[SUCCESS], found[REFUSED])
+        defects = found.total() - found[SUCCESS] - found[REFUSED]
+        print('|', ' | '.join([kind, *(f'{number:,}' for number in (*row, defects))]), '|')
+    for (kind, what), name in examples.items():
+        print(f'{counts[kind][what]:6}  {kind}: {what}, such as {name}')
+    print(f'{time.monotonic() - began:.0f} s')
     if args.out:
         args.out.write_text(json.dumps(counts, indent=1) + '\n')
 

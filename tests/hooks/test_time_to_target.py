@@ -168,7 +168,9 @@ def two_metrics(work_dir, **options):
     config = make_config(work_dir, None, **options)
     config.val_evaluator = [dict(type='ToyError'), dict(type='ToyFit')]
     second = dict(type='TimeToTargetHook', metric='error/mse', rule='less', thresholds=[1e-9])
-    config.custom_hooks = [{**second, 'stop': config.default_hooks.time_to_target.get('stop')}]
+    config.custom_hooks = [
+        {**second, 'stop': config.default_hooks.time_to_target.get('stop', False)}
+    ]
     return config
 
 

@@ -1,6 +1,7 @@
 """A study as one file: the same report comes out of it, and damaged files are refused."""
 
 import gzip
+import json
 import re
 import shutil
 
@@ -131,3 +132,45 @@ def test_a_run_of_another_version_is_refused_by_name(study, tmp_path):
 def test_another_file_name_is_refused(study, tmp_path):
     with pytest.raises(W2SError, match=r'ends with \.json\.gz'):
         save_study(tmp_path / 'study.json', study)
+
+
+def packed(path, content):
+    path.write_bytes(gzip.compress(json.dumps(content).encode()))
+    return path
+
+
+def test_a_study_that_unpacks_to_more_than_a_study_has_is_not_read(tmp_path):
+    path = tmp_path / 'study.json.gz'
+    path.write_bytes(gzip.compress(b' ' * (70 << 20)))
+    with pytest.raises(W2SError, match=r'study\.json\.gz cannot be read .* more than 67,108,864'):
+        read_archive(path)
+
+
+@pytest.mark.parametrize('text', [b'[' * 200_000, b'\xff', b'[]', b''], ids=lambda t: str(t[:4]))
+def test_a_study_of_other_content_is_named(tmp_path, text):
+    path = tmp_path / 'study.json.gz'
+    path.write_bytes(gzip.compress(text))
+    with pytest.raises(W2SError, match=r'study\.json\.gz'):
+        read_archive(path)
+
+
+@pytest.mark.parametrize('name', ['../../escaped', 'a/b', 'a\\b', '', 'x' * 300, 'a\0b'], ids=repr)
+def test_the_names_in_a_study_are_no_paths(study, tmp_path, name):
+    """They are a part of the names of the report's pictures."""
+    save_study(tmp_path / 'study.json.gz', study)
+    content = json.loads(gzip.decompress((tmp_path / 'study.json.gz').read_bytes()))
+    content['groups']['main']['variants'][0]['name'] = name
+    archive = read_archive(packed(tmp_path / 'study.json.gz', content))
+    with pytest.raises(W2SError, match=r'study\.json\.gz is damaged.*has the name'):
+        archive.study()
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'), [('taus', [None]), ('taus', 'x'), ('variants', [5]), ('runs', [])]
+)
+def test_parts_of_another_type_are_named(study, tmp_path, key, value):
+    save_study(tmp_path / 'study.json.gz', study)
+    content = json.loads(gzip.decompress((tmp_path / 'study.json.gz').read_bytes()))
+    content['groups']['main'][key] = value
+    with pytest.raises(W2SError, match=rf'study\.json\.gz is damaged.*{key}'):
+        read_archive(packed(tmp_path / 'study.json.gz', content)).study()
