@@ -12,8 +12,16 @@ from w2s_mm.commands import launch
 from w2s_mm.commands.launch import Launch, PlannedRun, options_of, run_all
 from w2s_mm.utils.errors import W2SError
 
+
+def measured(finished):
+    """What TimeToTargetHook writes."""
+    told = {'format': 1, 'finished': finished, 'metric': 'x', 'rule': 'greater', 'seed': 0}
+    counts = {'hits_in_a_row': 2, 'max_iters': 9}
+    return json.dumps({**told, **counts, 'history': [], 'targets': []})
+
+
 SCRIPT = """
-import json, pathlib, sys, time
+import pathlib, sys, time
 folder, what = pathlib.Path(sys.argv[1]), sys.argv[2]
 with (folder / 'calls').open('a') as calls:
     calls.write(what + '\\n')
@@ -24,7 +32,7 @@ if what == 'fail':
 if what == 'hang':
     time.sleep(600)
 if what != 'unfinished':
-    (folder / 'time_to_target.json').write_text(json.dumps({'format': 1, 'finished': True}))
+    (folder / 'time_to_target.json').write_text(sys.argv[3])
 """
 
 
@@ -38,7 +46,9 @@ def planned(tmp_path, monkeypatch):
     monkeypatch.setattr(
         PlannedRun,
         'command',
-        lambda self, launch: [sys.executable, str(script), str(self.run_dir), whats[self.name]],
+        lambda self, launch: [
+            *(sys.executable, str(script), str(self.run_dir), whats[self.name], measured(True))
+        ],
     )
 
     def make(name, what='work'):
@@ -139,7 +149,7 @@ def test_an_interrupted_run_is_resumed(tmp_path):
     ]
     (tmp_path / 'last_checkpoint').write_text('iter_1.pth')
     assert '--resume' in run.command()
-    (tmp_path / 'time_to_target.json').write_text(json.dumps({'format': 1, 'finished': False}))
+    (tmp_path / 'time_to_target.json').write_text(measured(False))
     assert not run.finished
 
 
@@ -188,7 +198,7 @@ def test_more_gpus_than_there_are_is_refused(planned, monkeypatch):
 @pytest.mark.parametrize('name', ['time_to_target.json', 'run.json', 'weak_to_strong.json'])
 def test_a_run_whose_files_were_cut_short_is_resumed_to_write_them_again(tmp_path, name):
     run = PlannedRun('a', 'c.py', 3, tmp_path)
-    (tmp_path / 'time_to_target.json').write_text(json.dumps({'format': 1, 'finished': True}))
+    (tmp_path / 'time_to_target.json').write_text(measured(True))
     assert run.finished
     (tmp_path / name).write_text('{"format": 1, "fini')
     assert not run.finished
