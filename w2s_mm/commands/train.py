@@ -23,7 +23,7 @@ def configure(argv: Sequence[str] | None = None) -> Any:
     """
     from mmengine.device import get_device
 
-    from w2s_mm.hooks.weak_to_strong import check_parallel
+    from w2s_mm.hooks.distilled_run import check_parallel
 
     from .batch import check_batch, processes_of
     from .budget import shorten

@@ -9,7 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from w2s_mm.core.adapters import adapter_state, forget, load_adapter_state, trainable
+from w2s_mm.core.adapters import adapter_state, load_adapter_state
 from w2s_mm.core.compiled import compile_parts
 from w2s_mm.core.evaluator import check_reported
 from w2s_mm.core.metric import Rule, check_metric_range, pick_metric, surpasses, worst
@@ -24,25 +24,21 @@ from w2s_mm.utils.mm import (
     is_resuming,
     iters_per_epoch,
     plain_types,
-    type_name,
     undo_compile,
-    unwrapped,
 )
 from w2s_mm.utils.polyline import Polyline
 from w2s_mm.utils.run_files import FORMATS, WEAK_TO_STRONG
 
-from .exact_resume import ExactResumeHook
-from .start import StartHook
-from .time_to_target import TimeToTargetHook
-
-# Strategies and model wrappers of MMEngine that split a model over processes.
-SHARDED = (
-    'FSDPStrategy',
-    'DeepSpeedStrategy',
-    'ColossalAIStrategy',
-    'MMFullyShardedDataParallel',
-    'MMDeepSpeedEngineWrapper',
+from .distilled_run import (
+    check_run,
+    check_targets,
+    check_unchanged,
+    end_distillation,
+    starts_lossless,
+    student_of,
+    taps_of,
 )
+
 # Part of the teacher's metric that counts as its level, for a student that computes the same.
 AT_START = 0.99
 
@@ -143,8 +139,8 @@ class WeakToStrongHook(Hook):
             'closed_at': self.closed_at,
             'ended': self._watching and self._student is None,
             'weights': [line.state_dict() for line in self._weights],
-            'adapters': adapter_state(_student_of(runner).distill_heads),
-            'answers': _student_of(runner).guard.state_dict(),
+            'adapters': adapter_state(student_of(runner).distill_heads),
+            'answers': student_of(runner).guard.state_dict(),
             'teacher': self._fingerprint,
         }
 
@@ -155,16 +151,17 @@ class WeakToStrongHook(Hook):
         self._restored = checkpoint.get('weak_to_strong')
         self._resumed_without_state = self._restored is None
         if self._restored and self._restored.get('ended'):
-            student = _student_of(runner)
+            student = student_of(runner)
             self._read_heads(student)
-            self._taps = _taps(student)
-            _end(runner)  # before the optimizer's state is loaded, which has no adapters
+            self._taps = taps_of(student)
+            # Before the optimizer's state is loaded, which has no adapters.
+            end_distillation(runner)
 
     # ---------------------------------------------------------- before training
 
     def before_train(self, runner: Any) -> None:
         """Algorithm 1, step 1: check the run, measure ``m_ref``, open the stop rule."""
-        student = _student_of(runner)
+        student = student_of(runner)
         student.set_distillation(weight=0.0, temperature=1.0)
         if not self._heads:  # else distillation ended before the checkpoint
             self._read_heads(student)
@@ -172,21 +169,23 @@ class WeakToStrongHook(Hook):
             runner.logger.info('Distillation is off: this run is the baseline.')
             return
         self._watching = True
-        self._check_run(runner)
+        total = float(runner.train_loop.max_iters)
+        self._iters = {'iter': 1.0, 'epoch': iters_per_epoch(runner), 'training': total}
+        check_run(runner, [schedule for schedule, _ in self._heads], self._iters)
         self._restore(runner)
         if self._ended or runner.iter >= self._last_iter:
-            self._taps = self._taps or _taps(student)
-            _end(runner)
+            self._taps = self._taps or taps_of(student)
+            end_distillation(runner)
         else:
             student.prepare_teacher()
-            self._taps = _taps(student)
+            self._taps = taps_of(student)
             self._check_teacher(runner, student)
             if self._restored is None:
                 self._open(runner, student)
             else:
                 load_adapter_state(student.distill_heads, self._restored['adapters'])
             self._student = student
-            if self._restored is None and _starts_lossless(runner):
+            if self._restored is None and starts_lossless(runner):
                 self._check_start(runner)
         runner.logger.info(
             f'Weak-to-strong distillation: teacher {self.metric} = {self.reference:.4f}; until '
@@ -215,30 +214,6 @@ class WeakToStrongHook(Hook):
     def _last(self, iters: dict[Unit, float]) -> float:
         ends = (schedule.length * iters[schedule.unit] for schedule, _ in self._heads)
         return max(ends, default=0.0)
-
-    def _check_run(self, runner: Any) -> None:
-        check_parallel(runner.cfg)
-        if runner.val_loop is None:
-            raise W2SError(
-                'The run has no validation, which the stop rule needs. Set val_cfg, val_dataloader '
-                'and val_evaluator.'
-            )
-        if not any(isinstance(hook, ExactResumeHook) for hook in runner.hooks):
-            raise W2SError(
-                'The run has no ExactResumeHook, so a resumed run could miss a validation that the '
-                "stop rule needs. Add exact_resume=dict(type='ExactResumeHook') to default_hooks."
-            )
-        total = runner.train_loop.max_iters
-        self._iters = {'iter': 1.0, 'epoch': iters_per_epoch(runner), 'training': float(total)}
-        for schedule, _ in self._heads:
-            end = schedule.length * self._iters[schedule.unit]
-            if total * (1 + 1e-9) < end < float('inf'):
-                raise W2SError(
-                    f'The schedule is longer than the run: it ends after {schedule.length:g} '
-                    f'({schedule.unit}) = {end:.0f} iterations, the run has {total}. Shorten the '
-                    f'schedule of WeakToStrongHook (or of the distill head), or give its lengths '
-                    f"as fractions of the run with unit='training'."
-                )
 
     def _check_teacher(self, runner: Any, student: WeakToStrong) -> None:
         teacher = student.teacher
@@ -271,35 +246,18 @@ class WeakToStrongHook(Hook):
         same = kept['settings'] == self._settings
         self._ended = kept['ended'] or (same and runner.iter >= self._last(kept['iters']))
         if not self._ended:
-            self._check_unchanged(kept)
+            units = {each.unit for pair in self._heads for each in pair}
+            check_unchanged(kept, self._settings, self._iters, units)
         self.stop.load_state_dict(kept['stop'])
         self.reference = kept['reference']
         self.history = [dict(entry) for entry in kept['history']]
         self.closed_at = kept['closed_at']
         self._fingerprint = kept['teacher']
         if 'answers' in kept:
-            _student_of(runner).guard.load_state_dict(kept['answers'])
+            student_of(runner).guard.load_state_dict(kept['answers'])
         self._weights = [Polyline() for _ in kept['weights']]
         for line, state in zip(self._weights, kept['weights'], strict=True):
             line.load_state_dict(state)
-
-    def _check_unchanged(self, kept: dict[str, Any]) -> None:
-        """Check that the settings are those of the checkpoint."""
-        then = {**kept['settings'], **{f'iterations in 1 {k}': v for k, v in kept['iters'].items()}}
-        now = {**self._settings, **{f'iterations in 1 {k}': v for k, v in self._iters.items()}}
-        units = {each.unit for pair in self._heads for each in pair}
-        different = [
-            f'{name}: {then.get(name)!r} in the checkpoint, {value!r} now'
-            for name, value in now.items()
-            if then.get(name) != value
-            and not (name.startswith('iterations') and name.rsplit(' ', 1)[-1] not in units)
-        ]
-        if different:
-            raise W2SError(
-                'The checkpoint to resume from was written with other settings of '
-                f'WeakToStrongHook:\n  {"; ".join(different)}.\nRestore them and the length of '
-                f'the run, or start a new run in another --work-dir.'
-            )
 
     def _open(self, runner: Any, student: WeakToStrong) -> None:
         teacher = student.teacher
@@ -308,14 +266,14 @@ class WeakToStrongHook(Hook):
             assert teacher.fingerprint is not None
             metrics = measure_reference(runner, teacher.model, teacher.fingerprint)
             value = pick_metric(metrics, self.metric, self.rule)
-            _check_targets(runner, metrics)
+            check_targets(runner, metrics)
             check_metric_range(self.metric, value, "The teacher's measured reference")
         else:
             value = self.given_reference
             names = probe_metric_names(runner, teacher.model)
             reported = dict.fromkeys(names, 0.0)
             pick_metric(reported, self.metric, self.rule, self._known)
-            _check_targets(runner, reported)
+            check_targets(runner, reported)
         self.reference = value
         self.stop.open(value)
 
@@ -399,9 +357,9 @@ class WeakToStrongHook(Hook):
     def _end_distillation(self, runner: Any, reason: str) -> None:
         if self._student is None:
             return
-        _end(runner)
+        end_distillation(runner)
         self._student = None
-        answers = _student_of(runner).guard.state_dict()
+        answers = student_of(runner).guard.state_dict()
         lost = (
             f'{answers["dropped"]} of its {answers["answers"]} answers had NaN or infinity and '
             f'were ignored. '
@@ -417,7 +375,7 @@ class WeakToStrongHook(Hook):
             self._write(runner)
 
     def _write(self, runner: Any) -> None:
-        answers = _student_of(runner).guard.state_dict()
+        answers = student_of(runner).guard.state_dict()
         if not is_main_process():
             return
         closed = self.closed_at
@@ -443,61 +401,3 @@ class WeakToStrongHook(Hook):
                 ],
             },
         )
-
-
-def check_parallel(cfg: Any) -> None:
-    """Check that a run does not split the model over processes.
-
-    Args:
-        cfg: The config of a distilled run.
-
-    Raises:
-        W2SError: It does.
-    """
-    for key in ('strategy', 'model_wrapper_cfg'):
-        name = type_name((cfg.get(key) or {}).get('type'))
-        if name in SHARDED:
-            raise W2SError(
-                f'{key}.type is {name}, which splits the weights of the model over processes. '
-                f'Distillation needs whole modules: use one process, or several with '
-                f'MMDistributedDataParallel (remove {key}; torchrun and --launcher pytorch). For a '
-                f'baseline, set model.gamma=0.'
-            )
-
-
-def _starts_lossless(runner: Any) -> bool:
-    found = (hook.difference for hook in runner.hooks if isinstance(hook, StartHook))
-    return any(difference is not None and difference.lossless for difference in found)
-
-
-def _end(runner: Any) -> None:
-    """Release the teacher; remove the heads from the student, its EMA copy and the optimizer."""
-    student = _student_of(runner)
-    forget(trainable(student.distill_heads), runner.optim_wrapper)
-    student.end_distillation()
-    for hook in runner.hooks:  # EMAHook holds a copy of the student
-        average = getattr(getattr(hook, 'ema_model', None), 'module', None)
-        if isinstance(average, WeakToStrong):
-            average.end_distillation()
-
-
-def _check_targets(runner: Any, metrics: dict[str, float]) -> None:
-    """Check that the metrics of TimeToTargetHook were reported of the teacher, if any were."""
-    for hook in runner.hooks:
-        if isinstance(hook, TimeToTargetHook):
-            pick_metric(metrics, hook.metric, hook.rule, hook.metric_known)
-
-
-def _taps(student: WeakToStrong) -> list[str]:
-    """Names of all submodules that are recorded while distilling."""
-    return [tap for head in student.distill_heads for tap in head.taps(student)]
-
-
-def _student_of(runner: Any) -> WeakToStrong:
-    model = unwrapped(runner.model)
-    if not isinstance(model, WeakToStrong):
-        raise W2SError(
-            f'WeakToStrongHook needs a model with a teacher; found {type(model).__name__}. Set '
-            f"model.type to its distilled counterpart, e.g. 'W2SRetinaNet'."
-        )
-    return model
