@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import traceback
@@ -61,6 +62,8 @@ def outcome(case: Case, folder: Path) -> str:
     """Run a case in an empty folder: success, W2SError, or what is wrong."""
     use = case.make(folder)
     before = _reset_peak()
+    home = Path.cwd()
+    os.chdir(folder)  # for options that are paths
     signal.signal(signal.SIGPROF, _too_slow)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
@@ -76,6 +79,7 @@ def outcome(case: Case, folder: Path) -> str:
         found = f'defect: {type(error).__name__} {_place(error)}'
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        os.chdir(home)
     if (folder / TRAP).exists():
         return 'defect: code ran'
     if _memory('VmHWM') - before > EXTRA:
