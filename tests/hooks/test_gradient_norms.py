@@ -95,7 +95,8 @@ def test_a_resumed_run_goes_on_with_its_file(tmp_path):
     run(config(tmp_path, None, interval=2, epochs=2))
     path = tmp_path / 'gradient_norms.jsonl'
     # Measured after the last checkpoint, and a line that the end of the run cut short.
-    path.write_text(path.read_text() + '{"iter": 99, "grad_norm_base": 1}\n{"iter": 101, "gr')
+    whole = '{"iter": 99, "grad_norm_base": 1, "grad_norm_distill": 0, "grad_cosine": 0}\n'
+    path.write_text(path.read_text() + whole + '{"iter": 101, "gr')
     assert [entry['iter'] for entry in measured(tmp_path)['history']] == [1, 3, 5, 7, 99]
     cfg = config(tmp_path, None, interval=2, epochs=3)
     cfg.resume = True
