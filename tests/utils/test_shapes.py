@@ -8,7 +8,7 @@ SHAPE = {'name': str, 'points': [{'x': NUMBER, 'y': ANY_NUMBER}], 'k': (COUNT, N
 SOUND = {'name': 'a', 'points': [{'x': 1.5, 'y': math.nan}, {'x': 2, 'y': None}], 'k': 3}
 
 
-@pytest.mark.parametrize('change', [{}, {'k': None}, {'more': {}}, {'other': object()}], ids=repr)
+@pytest.mark.parametrize('change', [{}, {'k': None}, {'more': {}}, {'other': {1}}], ids=repr)
 def test_sound(change):
     assert misfit({**SOUND, **change}, SHAPE) is None
 
