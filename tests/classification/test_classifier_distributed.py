@@ -25,10 +25,11 @@ def work(rank: int, folder: Path, student, inputs, samples, spoiled: bool) -> No
         'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
     )
     half = slice(2 * rank, 2 * rank + 2)
+    if spoiled:  # on all ranks: they have seen answers before the processes were started
+        student.guard = Guard('c.pth')
     if spoiled and rank == 1:
         forward = student.teacher.model.forward
         student.teacher.model.forward = lambda *a, **k: forward(*a, **k) * float('nan')
-        student.guard = Guard('c.pth')  # it has seen answers before the processes were started
     part = flat_gradient(student, inputs[half], samples[half])
     distributed.all_reduce(part)
     torch.save(part / 2, folder / f'gradient{rank}.pt')  # DDP averages over the ranks
