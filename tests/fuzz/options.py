@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.evaluator import Evaluator
-from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import (
+    DATASETS,
+    HOOKS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    DefaultScope,
+)
 
 from tests.hooks.toy import make_config, make_teacher
 from w2s_mm.classification import LogitDistillHead, TorchvisionClassifier
@@ -158,6 +165,12 @@ def fits(value: Any, annotation: str) -> bool:
 
 
 # ---------------------------------------------------------------------------------------- targets
+
+
+def _classifier(arguments: dict[str, Any]) -> Any:
+    """As a teacher is built: in MMPretrain's scope, whatever scope a run before it left."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return MODELS.build({'type': 'TorchvisionClassifier', **arguments})
 
 
 def _registered(registry: Any, cls: Any) -> Callable[[dict[str, Any]], Any]:
@@ -399,7 +412,7 @@ TARGETS: tuple[Target, ...] = (
     _hook(SampleGridHook),
     Target(
         TorchvisionClassifier,
-        _registered(MODELS, TorchvisionClassifier),
+        _classifier,
         lambda _: {
             'model_name': 'shufflenet_v2_x0_5', 'num_classes': 4,
             'data_preprocessor': {**PREPROCESSOR, 'type': 'mmpretrain.ClsDataPreprocessor'},

@@ -47,7 +47,7 @@ def test_the_papers_settings(path):
     # What improved DDPM's command for CIFAR-10 leaves as it is: no flip, and rescaled steps.
     assert [step.type for step in cfg.train_dataloader.dataset.pipeline] == ['PackInputs']
     assert cfg.model.rescale_timesteps and cfg.model.sampling.use_clipped_model_output
-    student = path.stem.split('_')[-1]
+    student = path.stem.removesuffix('_start').split('_')[-1]
     assert f'nc{cfg.model.unet.channels}rb{cfg.model.unet.blocks}' == student
     if '_to_' in path.stem:
         assert cfg.default_hooks.weak_to_strong.schedule.lambda_max == 0.2
