@@ -76,7 +76,8 @@ def build_optional(config: Any, what: str, example: str) -> Any:
     Raises:
         W2SError: See :func:`build_part`.
     """
-    return None if config is None or config == {} else build_part(config, what, example)
+    absent = config is None or (isinstance(config, dict) and not config)
+    return None if absent else build_part(config, what, example)
 
 
 def check_arguments(cls: Any, arguments: dict[str, Any], what: str) -> None:

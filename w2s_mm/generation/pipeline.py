@@ -13,6 +13,7 @@ from mmengine.registry import MODELS
 from w2s_mm.utils import checks
 from w2s_mm.utils.checkpoint import load_checkpoint, load_weights
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.files import is_file
 from w2s_mm.utils.state_dicts import drop_prefix
 
 from .ddpm import DDPM
@@ -130,7 +131,7 @@ def _find(folder: str | Path, part: str, *names: str) -> Path:
     """The first of these files below ``folder/part`` or ``folder``."""
     places = [Path(folder) / below / name for below in (part, '') for name in names]
     for path in places:
-        if path.is_file():
+        if is_file(path):
             return path
     raise W2SError(
         f'{folder} is not a pipeline folder of diffusers: it has no {part}/{names[0]} (looked for '

@@ -169,7 +169,7 @@ def _check_comparable(runs: Sequence[Run], level: Level) -> None:
         not math.isfinite(tau) or (is_fraction(first.metric) and not 0 < tau <= 1)
     ):
         raise W2SError(
-            f'tau is {tau:g}, but {first.metric} lies between 0 and 1. '
+            f'tau is {tau:g}, but {first.metric} of {first.path} lies between 0 and 1. '
             'For an AP of 20 type: --tau 0.2'
         )
 

@@ -12,6 +12,7 @@ from .errors import W2SError
 LARGEST, SMALLEST = 1e12, 1e-12
 MOST = 1_000_000  # of a count
 SEEDS = 2**32 - 1  # the largest seed, as NumPy has it
+_LONGEST = 4096  # characters of text, as of a path
 _SHOWN = 200  # characters of a value in a message
 
 
@@ -85,7 +86,8 @@ def text(name: str, value: Any, hint: str = '') -> None:
     Raises:
         W2SError: It is not.
     """
-    require(isinstance(value, str) and value != '', name, value, 'text', hint)
+    fits = isinstance(value, str) and 0 < len(value) <= _LONGEST
+    require(fits, name, value, f'text of at most {_LONGEST:,} characters', hint)
 
 
 def choice(name: str, value: Any, allowed: Sequence[str]) -> None:

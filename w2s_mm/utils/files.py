@@ -46,7 +46,7 @@ def read_json(path: str | Path) -> Any:
     """Content of a JSON file; None if it does not exist or was cut short."""
     try:
         return json.loads(Path(path).read_text())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
 
 
