@@ -288,3 +288,13 @@ def test_a_student_in_shards_is_refused_before_anything_is_built(config):
     with pytest.raises(W2SError, match='FSDPStrategy'):
         configure([str(config)])
     configure([str(config), '--cfg-options', 'model.gamma=0'])
+
+
+def test_a_start_in_shards_is_refused_before_anything_is_built(config):
+    config.write_text(
+        config.read_text()
+        + "default_hooks = dict(start=dict(type='StartHook', how='grow'))\n"
+        + "strategy = dict(type='FSDPStrategy')\n"
+    )
+    with pytest.raises(W2SError, match=r'FSDPStrategy.*start=None'):
+        configure([str(config)])

@@ -186,6 +186,13 @@ def test_a_start_that_cannot_be_is_refused_before_training(tmp_path, teacher, st
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
+def test_a_run_that_splits_the_model_is_refused(tmp_path, teacher):
+    config = started(tmp_path / 'run', start=teacher, epochs=1)
+    config.model_wrapper_cfg = dict(type='MMFullyShardedDataParallel')
+    with pytest.raises(W2SError, match='MMFullyShardedDataParallel'):
+        run(config)
+
+
 def test_shapes_that_differ_are_named(tmp_path):
     teacher = make_teacher(tmp_path, width=4)
     expected = r'body.1.weight: \(8, 12\) in the student, \(4, 12\) in the source'

@@ -23,7 +23,7 @@ def configure(argv: Sequence[str] | None = None) -> Any:
     """
     from mmengine.device import get_device
 
-    from w2s_mm.hooks.distilled_run import check_parallel
+    from w2s_mm.utils.sharding import check_whole
 
     from .batch import check_batch, processes_of
     from .budget import shorten
@@ -63,7 +63,9 @@ def configure(argv: Sequence[str] | None = None) -> Any:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if hook_config(cfg, 'WeakToStrongHook') and cfg.model.get('gamma', 1) != 0:
-        check_parallel(cfg)
+        check_whole(cfg, 'WeakToStrongHook')
+    if hook_config(cfg, 'StartHook'):
+        check_whole(cfg, 'StartHook')
     check_work_dir(cfg.work_dir)
     check_data(cfg, ('train', 'val'))
     on_gpus = f'torchrun --nproc-per-node {{}} -m w2s_mm train {args.config} --launcher pytorch'

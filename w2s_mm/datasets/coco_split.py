@@ -38,8 +38,8 @@ def draw_subset(instances: dict[str, Any], size: int, seed: int) -> dict[str, An
     annotated = sorted({annotation['image_id'] for annotation in instances['annotations']})
     if len(annotated) < size:
         raise W2SError(
-            f'The number of images (size) is {size}; only {len(annotated)} have annotations. Expected '
-            f'the instances_*.json of COCO, or a smaller number.'
+            f'The number of images (size) is {size}; only {len(annotated)} have annotations. '
+            f'Expected the instances_*.json of COCO, or a smaller number.'
         )
     kept = set(random.Random(seed).sample(annotated, size))
     images = [image for image in instances['images'] if image['id'] in kept]

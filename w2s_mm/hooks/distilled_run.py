@@ -10,40 +10,12 @@ from w2s_mm.core.metric import pick_metric
 from w2s_mm.core.schedule import Schedule, Unit
 from w2s_mm.core.student import WeakToStrong
 from w2s_mm.utils.errors import W2SError
-from w2s_mm.utils.mm import type_name, unwrapped
+from w2s_mm.utils.mm import unwrapped
+from w2s_mm.utils.sharding import check_whole
 
 from .exact_resume import ExactResumeHook
 from .start import StartHook
 from .time_to_target import TimeToTargetHook
-
-# Strategies and model wrappers of MMEngine that split a model over processes.
-SHARDED = (
-    'FSDPStrategy',
-    'DeepSpeedStrategy',
-    'ColossalAIStrategy',
-    'MMFullyShardedDataParallel',
-    'MMDeepSpeedEngineWrapper',
-)
-
-
-def check_parallel(cfg: Any) -> None:
-    """Check that a run does not split the model over processes.
-
-    Args:
-        cfg: The config of a distilled run.
-
-    Raises:
-        W2SError: It does.
-    """
-    for key in ('strategy', 'model_wrapper_cfg'):
-        name = type_name((cfg.get(key) or {}).get('type'))
-        if name in SHARDED:
-            raise W2SError(
-                f'{key}.type is {name}, which splits the weights of the model over processes. '
-                f'Distillation needs whole modules: use one process, or several with '
-                f'MMDistributedDataParallel (remove {key}; torchrun and --launcher pytorch). For a '
-                f'baseline, set model.gamma=0.'
-            )
 
 
 def starts_lossless(runner: Any) -> bool:
@@ -101,7 +73,7 @@ def check_run(runner: Any, schedules: Sequence[Schedule], iters: dict[Unit, floa
     Raises:
         W2SError: It does not, or splits the model over processes.
     """
-    check_parallel(runner.cfg)
+    check_whole(runner.cfg, 'WeakToStrongHook')
     if runner.val_loop is None:
         raise W2SError(
             'The run has no validation, which the stop rule needs. Set val_cfg, val_dataloader '

@@ -26,6 +26,7 @@ from w2s_mm.utils.checkpoint import named
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.mm import is_resuming, unwrapped
 from w2s_mm.utils.rng import preserved_rng
+from w2s_mm.utils.sharding import check_whole
 
 # Edge of an image on which the models are compared; the usual stride of a backbone.
 LONGEST, STRIDE = 256, 32
@@ -64,7 +65,7 @@ class StartHook(Hook):
 
     Raises:
         W2SError: An argument is out of range; or, before training starts, the weaker model is
-            missing or does not fit.
+            missing or does not fit, or the run splits the model over processes.
     """
 
     priority = 'HIGH'  # before the teacher's reference is measured and the weights are recorded
@@ -104,11 +105,13 @@ class StartHook(Hook):
         """Start the model; after ``init_weights``, which MMEngine calls after ``before_run``.
 
         Raises:
-            W2SError: The weaker model is missing or damaged, or does not fit.
+            W2SError: The weaker model is missing or damaged, or does not fit, or the run splits
+                the model over processes.
         """
         if self._resumed:
             runner.logger.info('Start: the run is resumed, so it goes on from its checkpoint.')
             return
+        check_whole(runner.cfg, 'StartHook')
         source = self._source(runner.cfg.model)
         source.load()
         student = unwrapped(runner.model)
