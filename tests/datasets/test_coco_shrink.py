@@ -95,3 +95,24 @@ def test_the_command_writes_both_splits_into_one_folder(coco, capsys):
     assert len(list((out / 'images').iterdir())) == 6
     printed = capsys.readouterr()
     assert '4 train images' in printed.out and 'train images: 4 of 4 written' in printed.err
+
+
+def test_the_command_keeps_the_classes_that_are_named(coco, capsys):
+    for split in ('train', 'val'):
+        path = coco / 'annotations' / f'instances_{split}2017.json'
+        told = json.loads(path.read_text())
+        told['categories'] = [{'id': 1, 'name': 'person'}, {'id': 2, 'name': 'cat'}]
+        told['annotations'][0]['category_id'] = 2
+        path.write_text(json.dumps(told))
+    out = coco / 'small'
+    options = ['--classes', 'person', '--smallest', '0.1', '--train', '3', '--val', '1']
+    coco_split(['--root', str(coco), '--out', str(out), *options])
+    written = json.loads((out / 'instances_train.json').read_text())
+    # Of 640 px, 40 px are shorter than a tenth: only images of 100 px are left.
+    assert {image['id'] for image in written['images']} == {1, 3, 5}
+    assert [each['name'] for each in written['categories']] == ['person']
+
+
+def test_classes_without_a_folder_are_refused(coco):
+    with pytest.raises(W2SError, match='--classes needs --out'):
+        coco_split(['--root', str(coco), '--classes', 'person'])

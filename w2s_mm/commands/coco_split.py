@@ -6,8 +6,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from w2s_mm.datasets.coco_objects import select_objects
 from w2s_mm.datasets.coco_shrink import write_small_coco
 from w2s_mm.datasets.coco_split import make_split, official_annotations, read_instances
+from w2s_mm.utils.errors import W2SError
 
 from .cli import run_command
 from .progress import counter
@@ -17,7 +19,8 @@ def coco_split(argv: Sequence[str] | None = None) -> None:
     """Draw the split as the command line says.
 
     Raises:
-        W2SError: An official annotation file does not exist or is damaged.
+        W2SError: An official annotation file does not exist or is damaged, or an option does not
+            fit.
     """
     parser = argparse.ArgumentParser(
         prog='w2s coco-split',
@@ -31,14 +34,27 @@ def coco_split(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--seed', type=int, default=0, help='seed of the draw')
     parser.add_argument('--out', type=Path, help='write photographs and annotations here')
     parser.add_argument('--long-side', type=int, default=320, help='with --out: in pixels')
+    parser.add_argument('--classes', nargs='+', help='with --out: keep these classes only')
+    parser.add_argument(
+        '--smallest',
+        type=float,
+        default=0.0,
+        metavar='PART',
+        help='with --classes: ignore objects shorter than this part of the long side of the image',
+    )
     args = parser.parse_args(argv)
     if args.out is None:
+        if args.classes:
+            raise W2SError('--classes needs --out, the folder to write the smaller set to.')
         make_split(args.root, args.train, args.val, args.seed)
         return
     sources = official_annotations(args.root)
     for split, count in (('train', args.train), ('val', args.val)):
+        instances = read_instances(sources[split])
+        if args.classes:
+            instances = select_objects(instances, args.classes, args.smallest)
         small = write_small_coco(
-            read_instances(sources[split]),
+            instances,
             args.root / f'{split}2017',
             args.out,
             split,
