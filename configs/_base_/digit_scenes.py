@@ -1,4 +1,4 @@
-"""Digit scenes: handwritten digits on photographs, 1,000 / 200 images of 128 px, no download."""
+"""Digit scenes: handwritten digits on photographs, 1,000 / 500 images of 64 px, no download."""
 
 missing_data = 'Write the digit scenes (a few seconds): w2s digit-scenes'
 
@@ -6,13 +6,13 @@ data_root = 'data/digit_scenes/'
 
 train_pipeline = [
     dict(type='LoadImageFromFile', backend_args=None),
-    dict(type='Resize', scale=(128, 128), keep_ratio=True),
+    dict(type='Resize', scale=(64, 64), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile', backend_args=None),
-    dict(type='Resize', scale=(128, 128), keep_ratio=True),
+    dict(type='Resize', scale=(64, 64), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(
         type='PackDetInputs',
@@ -35,7 +35,7 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=25,
+    batch_size=50,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

@@ -3,7 +3,7 @@
 Row:     stands for Figure 5a of the paper
 Command: w2s train w2s_mm::ablations/digits_adamw.py --seed 0
 Needs:   the teacher: w2s train w2s_mm::digits/classifier_teacher.py --seed 0
-Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
+Takes:   about a minute on one CPU core (1,500 iterations of 32 images)
 Gives:   work_dirs/digits_adamw/{time_to_target,weak_to_strong}.json for `w2s report`; the baseline
          is digits_adamw_baseline.py
 """

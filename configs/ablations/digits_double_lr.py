@@ -4,7 +4,7 @@ Row:     none in the paper; belongs to Figure 6, as the gradient of the distilla
          steps larger
 Command: w2s train w2s_mm::ablations/digits_double_lr.py --seed 0
 Needs:   nothing: the digits come with scikit-learn
-Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
+Takes:   about a minute on one CPU core (1,500 iterations of 32 images)
 Gives:   work_dirs/digits_double_lr/time_to_target.json, to compare with
          configs/digits/classifier_{baseline,student}.py: what larger steps alone give
 """

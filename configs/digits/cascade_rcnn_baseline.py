@@ -3,7 +3,7 @@
 Row:     none in the paper; shows that the method works with Cascade R-CNN
 Command: w2s train w2s_mm::digits/cascade_rcnn_baseline.py --seed 0
 Needs:   the digit scenes: w2s digit-scenes
-Takes:   about 9 minutes on one CPU core (600 iterations of 16 images)
+Takes:   about 9 minutes on one CPU core (1,500 iterations of 8 images)
 Gives:   work_dirs/cascade_rcnn_baseline/time_to_target.json
 """
 

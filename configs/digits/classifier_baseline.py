@@ -4,7 +4,7 @@ Row:     stands for the baselines of the paper's Table 1, at a size that two CPU
          seconds. The target, Top-1 65, was fixed before the reported runs
 Command: w2s train w2s_mm::digits/classifier_baseline.py --seed 0
 Needs:   nothing: the digits come with scikit-learn
-Takes:   about half a minute on two CPU cores (600 iterations of 32 images)
+Takes:   about a minute on one CPU core (1,500 iterations of 32 images)
 Gives:   work_dirs/classifier_baseline/time_to_target.json; Top-1 about 82 at the end
 """
 

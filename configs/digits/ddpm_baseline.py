@@ -4,8 +4,7 @@ Row:     stands for the nc128-rb3 baseline of the paper's Table 2 (FID 60 after 
 Command: w2s train w2s_mm::digits/ddpm_baseline.py --seed 0
 Needs:   the classifier that FID takes its features from:
          w2s train w2s_mm::digits/fid_classifier.py --seed 0
-Takes:   about 4 minutes where both runs of a pair share two CPU cores (1,000 iterations of 8
-         images)
+Takes:   about 3 minutes on one CPU core (2,000 iterations of 8 images)
 Gives:   work_dirs/ddpm_baseline/time_to_target.json, and sample grids in samples/
 """
 

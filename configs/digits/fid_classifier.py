@@ -43,6 +43,6 @@ val_dataloader = dict(
     )
 )
 test_dataloader = val_dataloader
-train_cfg = dict(val_interval=100)
+train_cfg = dict(max_iters=600, val_interval=100)
 optim_wrapper = dict(optimizer=dict(lr=0.05))
 default_hooks = dict(time_to_target=dict(thresholds=[90]))

@@ -3,7 +3,7 @@
 Row:     none in the paper; shows that the method works with GFL
 Command: w2s train w2s_mm::digits/gfl_baseline.py --seed 0
 Needs:   the digit scenes: w2s digit-scenes
-Takes:   about 3 minutes on one CPU core (600 iterations of 16 images)
+Takes:   about 5 minutes on one CPU core (1,500 iterations of 16 images)
 Gives:   work_dirs/gfl_baseline/time_to_target.json
 """
 

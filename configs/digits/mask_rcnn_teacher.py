@@ -3,8 +3,8 @@
 Row:     none in the paper; shows that the method works with Mask R-CNN
 Command: w2s train w2s_mm::digits/mask_rcnn_teacher.py --seed 0
 Needs:   the digit scenes: w2s digit-scenes
-Takes:   not yet measured (600 iterations of 16 images)
-Gives:   work_dirs/mask_rcnn_teacher/iter_600.pth
+Takes:   not yet measured (1,500 iterations of 8 images)
+Gives:   work_dirs/mask_rcnn_teacher/iter_1500.pth
 """
 
 _base_ = './mask_rcnn_baseline.py'

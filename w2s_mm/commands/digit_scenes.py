@@ -24,8 +24,8 @@ def digit_scenes(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--root', default='data/digit_scenes', help='default: %(default)s')
     parser.add_argument('--num-train', type=int, default=1000, help='default: %(default)s')
-    parser.add_argument('--num-val', type=int, default=200, help='default: %(default)s')
-    parser.add_argument('--size', type=int, default=128, help='side in pixels; default: 128')
+    parser.add_argument('--num-val', type=int, default=500, help='default: %(default)s')
+    parser.add_argument('--size', type=int, default=64, help='side in pixels; default: 64')
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     parser.add_argument(
         '--force', action='store_true', help='replace digit scenes of other parameters'

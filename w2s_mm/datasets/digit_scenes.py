@@ -26,11 +26,11 @@ from w2s_mm.utils import checks
 
 CLASSES = tuple('0123456789')
 
-FORMAT = 2  # Increase when the same parameters give different scenes or annotations.
+FORMAT = 3  # Increase when the same parameters give different scenes or annotations.
 SPLITS = ('train', 'val')
 NUM_TRAIN_GLYPHS = 1400  # The first of 1,797 in load_digits; the rest is for validation.
-MAX_DIGITS = 5
-HEIGHTS = (1 / 8, 3 / 8)  # Glyph height as a fraction of the scene: 16 to 48 of 128 px.
+MAX_DIGITS = 3
+HEIGHTS = (3 / 16, 7 / 16)  # Glyph height as a fraction of the scene: 12 to 28 of 64 px.
 MAX_OVERLAP = 0.1  # Intersection of two boxes over the smaller one.
 MIN_CONTRAST = 70  # RGB distance between a digit and its background.
 VISIBLE = 0.25  # Minimum opacity of a pixel that belongs to a digit.
@@ -61,8 +61,8 @@ class Scene(NamedTuple):
 def write_digit_scenes(
     root: str | os.PathLike[str],
     num_train: int = 1000,
-    num_val: int = 200,
-    size: int = 128,
+    num_val: int = 500,
+    size: int = 64,
     seed: int = 0,
     *,
     force: bool = False,
@@ -162,7 +162,7 @@ def load_source(split: str) -> Source:
 
 
 def compose_scene(source: Source, split: str, index: int, size: int, seed: int) -> Scene:
-    """Draw scene ``index`` of ``split``: a background and one to five digits on it."""
+    """Draw scene ``index`` of ``split``: a background and one to three digits on it."""
     rng = np.random.default_rng((seed, SPLITS.index(split), index))
     return paste_digits(rng, crop_background(rng, source.photos, size), source)
 
