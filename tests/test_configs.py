@@ -23,7 +23,12 @@ FOLDER = ROOT / 'configs'
 FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob('*.py'))
 CONFIGS = [name for name in FILES if not name.startswith('_base_/')]
 FIELDS = ('Row', 'Command', 'Needs', 'Takes', 'Gives')
-CONSOLE = ('digits/', 'small/', 'ablations/digits_')  # their commands are `w2s ...`
+CONSOLE = (
+    'digits/',
+    'small/',
+    'ablations/digits_',
+    'mismatch/digits_',
+)  # their commands are `w2s ...`
 IN_MEMORY = {'NoisyDigits', 'DigitScans'}  # data sets that cannot be missing
 # What the Runner takes, and what the stock configs of MMDetection and MMPretrain define.
 RUNNER = {

@@ -1,0 +1,20 @@
+"""A hold so long that the stop rule comes first, on the DDPM and the 8 px digits.
+
+Row:     stands for the stop rule of the paper (k = 2; Figure 6b)
+Command: w2s train w2s_mm::ablations/digits_ddpm_long_hold.py --seed 0
+Needs:   the classifier that FID takes its features from, and the teacher:
+         w2s train w2s_mm::digits/fid_classifier.py --seed 0
+         w2s train w2s_mm::digits/ddpm_teacher.py --seed 0
+Takes:   about 3 minutes on one CPU core (2,000 iterations of 8 images)
+Gives:   work_dirs/digits_ddpm_long_hold/{time_to_target,weak_to_strong}.json for
+         `w2s report`; compare with digits_ddpm_long_hold_no_stop.py and
+         digits_ddpm_stop_alone.py
+"""
+
+_base_ = '../digits/ddpm_student.py'
+
+default_hooks = dict(
+    weak_to_strong=dict(
+        schedule=dict(hold=1280, decay=400),  # ends after 1,700 of 2,000 iterations
+    )
+)

@@ -1,0 +1,13 @@
+"""A long hold without the stop rule, on the noisy digits.
+
+Row:     stands for Figure 6b of the paper, with a schedule that ends before the run
+Command: w2s train w2s_mm::ablations/digits_long_hold_no_stop.py --seed 0
+Needs:   the teacher: w2s train w2s_mm::digits/classifier_teacher.py --seed 0
+Takes:   about a minute on one CPU core (1,500 iterations of 32 images)
+Gives:   work_dirs/digits_long_hold_no_stop/{time_to_target,weak_to_strong}.json for
+         `w2s report`; compare with digits_long_hold.py
+"""
+
+_base_ = './digits_long_hold.py'
+
+default_hooks = dict(weak_to_strong=dict(stop=dict(_delete_=True, type='NeverStop')))
