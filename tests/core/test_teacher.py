@@ -7,6 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import DefaultScope
+from torch.utils._pytree import tree_leaves
 
 from w2s_mm.core.frozen_model import for_inference
 from w2s_mm.core.teacher import FrozenTeacher
@@ -327,3 +328,54 @@ def test_padding_it_cannot_have_is_refused_before_training(make_student, make_te
     student = make_student(teacher=make_teacher({'data_preprocessor.pad_size_divisor': 64}))
     with pytest.raises(W2SError, match='multiple of 64'):
         student.prepare_teacher()
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
+def test_in_half_precision_its_answers_are_near_and_its_weights_stay(
+    make_student, make_batch, dtype
+):
+    exact, half = make_student(), make_student()
+    half.teacher.dtype = dtype
+    answered = {}
+    for name, student in (('exact', exact), ('half', half)):
+        student.prepare_teacher()
+        inputs, samples = make_batch(student)
+        with torch.no_grad(), student.teacher.batch():
+            answered[name] = student.teacher.answer(student, inputs, samples)[0]
+        assert {p.dtype for p in student.teacher.model.parameters()} == {torch.float32}
+    for ours, theirs in zip(
+        tree_leaves(answered['half']), tree_leaves(answered['exact']), strict=True
+    ):
+        assert ours.dtype == getattr(torch, dtype) and theirs.dtype == torch.float32
+        assert (ours.float() - theirs).norm() < 0.05 * theirs.norm()
+
+
+def test_it_follows_the_precision_of_the_run_unless_it_has_its_own(make_student, make_batch):
+    student = make_student()
+    student.prepare_teacher()
+    inputs, samples = make_batch(student)
+    found = []
+    for dtype in (None, 'float32'):
+        student.teacher.dtype = dtype
+        with torch.autocast('cpu', torch.bfloat16), torch.no_grad(), student.teacher.batch():
+            answer = student.teacher.answer(student, inputs, samples)[0]
+        found.append({leaf.dtype for leaf in tree_leaves(answer)})
+    assert found == [{torch.bfloat16}, {torch.float32}]
+
+
+def test_distillation_losses_of_a_half_precision_teacher_are_in_float32(make_student, make_batch):
+    student = make_student()
+    student.teacher.dtype = 'bfloat16'
+    student.prepare_teacher()
+    student.set_distillation(weight=1.0, temperature=2.0)
+    losses = student.loss(*make_batch(student))
+    assert all(
+        value.dtype == torch.float32
+        for name, value in losses.items()
+        if name.startswith('loss_distill_')
+    )
+
+
+def test_an_unknown_precision_is_refused(make_teacher):
+    with pytest.raises(W2SError, match=r"model\.teacher\.dtype is 'int8'"):
+        FrozenTeacher(**make_teacher(), dtype='int8')

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 from .frozen_model import FrozenModel
@@ -30,6 +31,12 @@ class FrozenTeacher(FrozenModel):
         config: See :class:`FrozenModel`.
         checkpoint: See :class:`FrozenModel`.
         weights_only: See :class:`FrozenModel`.
+        dtype: Precision of its convolutions and matrix products (autocast); the weights stay in
+            float32, and losses are computed in float32. Default: that of the run, which is float32
+            without ``--amp``.
+
+    Raises:
+        W2SError: ``dtype`` is unknown; see also :class:`FrozenModel`.
     """
 
     role = 'teacher'
@@ -38,9 +45,16 @@ class FrozenTeacher(FrozenModel):
     absent = 'Train the teacher first, or set model.teacher.checkpoint to its checkpoint.'
 
     def __init__(
-        self, config: str | dict[str, Any], checkpoint: str, weights_only: bool = True
+        self,
+        config: str | dict[str, Any],
+        checkpoint: str,
+        weights_only: bool = True,
+        dtype: Literal['float32', 'bfloat16', 'float16'] | None = None,
     ) -> None:
         super().__init__(config, checkpoint, weights_only)
+        if dtype is not None:
+            checks.choice('model.teacher.dtype', dtype, ('float32', 'bfloat16', 'float16'))
+        self.dtype = dtype
         self._renormalize: Renormalize | None = None
         self._taps: tuple[str, ...] = ()
         self._in_batch = False
@@ -91,13 +105,21 @@ class FrozenTeacher(FrozenModel):
 
     @contextmanager
     def batch(self, heads: Sequence[_HasTeacherTaps] = ()) -> Iterator[None]:
-        """Inside the context, :meth:`answer` runs the teacher once and records the heads' taps."""
+        """Inside, :meth:`answer` runs the teacher once, in its precision, and records the taps."""
         taps = (tap for head in heads for tap in head.teacher_taps(self.model))
         self._taps, self._in_batch = tuple(dict.fromkeys(taps)), True
         try:
-            yield
+            with self._precision():
+                yield
         finally:
             self._taps, self._in_batch, self._answer = (), False, None
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self.dtype is None:
+            return nullcontext()
+        half = self.dtype != 'float32'
+        kind = getattr(torch, self.dtype) if half else None
+        return torch.autocast(self._device.type, kind, enabled=half)
 
     def answer(
         self, student: nn.Module, inputs: Tensor, samples: Sequence[Any] | None
