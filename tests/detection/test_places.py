@@ -8,7 +8,14 @@ import pytest
 import torch
 from mmdet.models.task_modules.prior_generators import AnchorGenerator, MlvlPointGenerator
 
-from w2s_mm.detection.places import confident_places, priors_and_strides, rows
+from w2s_mm.detection.places import (
+    confident_places,
+    grid_cells,
+    places_of,
+    priors_and_strides,
+    priors_of,
+    rows,
+)
 
 C, A = 3, 2
 SIZES = ((4, 6), (2, 3))
@@ -85,3 +92,23 @@ def test_priors_are_mmdetections(generator):
     assert torch.equal(priors, grid.repeat(2, 1))
     assert strides.unique().tolist() == [8.0, 16.0]
     assert (strides[: anchors * 24] == 8).all() and (strides[anchors * 24 : len(grid)] == 16).all()
+
+
+def test_cells_are_the_same_places_in_larger_maps():
+    scores = maps(C)
+    places, _, _ = confident_places(scores, C, 0.6)
+    image = torch.arange(2).repeat_interleave(torch.tensor(_counts(scores, 0.6)))
+    larger = [torch.nn.functional.pad(m, (0, 3, 0, 2), value=-9.0) for m in scores]
+    shapes = [tuple(m.shape) for m in larger]
+    prior = priors_of(grid_cells(places).to(torch.int16), shapes, C)
+    moved = places_of(shapes, C, image, prior)
+    assert torch.equal(rows(larger, C, moved), rows(scores, C, places))
+    found, _, _ = confident_places(larger, C, 0.6)
+    assert torch.equal(found.prior, moved.prior) and torch.equal(found.order, moved.order)
+    same = [tuple(m.shape) for m in scores]
+    assert torch.equal(priors_of(grid_cells(places), same, C), places.prior)
+
+
+def _counts(scores, threshold):
+    best = [m.unflatten(1, (A, C)).amax(2).sigmoid().flatten(1) for m in scores]
+    return (torch.cat(best, 1) >= threshold).sum(1).tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.registry import MODELS
 from mmpretrain.models import ImageClassifier
 from mmpretrain.models.heads import ArcFaceClsHead, ClsHead
@@ -91,6 +92,20 @@ class LogitDistillHead(DistillHead):
         # No samples: they locate padding, which a classifier's batch has not, and MMPretrain's
         # wrapped torchvision transforms leave a wrong img_shape in them.
         return teacher.answer(student, inputs, None)[0]
+
+    asks_all = True  # images are not padded
+
+    def memory_key(self) -> str:
+        """Logits depend on the teacher and the image alone."""
+        return 'logits'
+
+    def split(self, answer: Tensor, count: int) -> list[dict[str, Tensor]]:
+        """The logits (C,) of each image."""
+        return [{'logits': row} for row in answer]
+
+    def join(self, teacher: nn.Module, parts: Sequence[dict[str, Tensor]], tape: Tape) -> Tensor:
+        """The logits (N, C)."""
+        return torch.stack([part['logits'] for part in parts]).to(tape.last('head').output.device)
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float

@@ -93,6 +93,25 @@ class DistillHead(nn.Module):
     ) -> dict[str, Tensor]:
         """Unweighted scalar distillation terms by name; ``temperature`` is ``T(u)``."""
 
+    #: Whether :class:`~w2s_mm.core.memory.AnswerMemory` asks about all unknown images of a batch at
+    #: once. Otherwise one by one, with its own padding.
+    asks_all = False
+
+    def memory_key(self) -> Any:
+        """The settings that an answer depends on; None if answers cannot be remembered.
+
+        A head whose answers can be has :meth:`split` and :meth:`join`.
+        """
+        return None
+
+    def split(self, answer: Any, count: int) -> list[dict[str, Tensor]]:
+        """The tensors of each of the ``count`` images of an answer, without its batch."""
+        raise NotImplementedError
+
+    def join(self, teacher: nn.Module, parts: Sequence[dict[str, Tensor]], tape: Tape) -> Any:
+        """The answer on a batch, from the tensors of its images, which are on the CPU."""
+        raise NotImplementedError
+
     def probe(self) -> Probe | None:
         """Interface for ``w2s diagnose``; None if this head cannot be diagnosed."""
         return None

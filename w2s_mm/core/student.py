@@ -109,6 +109,13 @@ class WeakToStrong:
         self.teacher.load()
         for head in self.distill_heads:
             head.check(self, self.teacher.model)
+            if self.teacher.memory is not None and head.memory_key() is None:
+                raise W2SError(
+                    f'model.teacher.remember is set, and {type(head).__name__} needs the teacher '
+                    f'in every iteration: what it compares also depends on the student. Remove '
+                    f'model.teacher.remember, or choose a head whose answers can be kept: '
+                    f'DenseDistillHead, LogitDistillHead.'
+                )
         self.teacher.reconcile(self)
         if self._sync is None:
             self._sync = GradientSync(trainable(self.distill_heads))
@@ -145,8 +152,8 @@ class WeakToStrong:
         with record(self, tuple(taps)) as tape:
             losses = super().loss(inputs, data_samples)  # type: ignore[misc]
         self.teacher.to(inputs.device)
-        with torch.no_grad(), self.teacher.batch(heads):
-            answers = [head.ask(self, self.teacher, inputs, data_samples, tape) for head in heads]
+        answers = self.teacher.answers(self, heads, inputs, data_samples, tape)
+        with torch.no_grad():
             # Before the loss is computed: 0 times a NaN gradient is NaN.
             answers = self.guard.admit(answers, inputs.device)
         distilled = {}

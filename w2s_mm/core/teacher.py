@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Literal, Protocol
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 from .frozen_model import FrozenModel
+from .memory import AnswerMemory, Head
 from .preprocess import Renormalize
 from .tape import Tape, record
-
-
-class _HasTeacherTaps(Protocol):
-    def teacher_taps(self, teacher: nn.Module) -> tuple[str, ...]: ...
 
 
 class FrozenTeacher(FrozenModel):
@@ -34,9 +34,15 @@ class FrozenTeacher(FrozenModel):
         dtype: Precision of its convolutions and matrix products (autocast); the weights stay in
             float32, and losses are computed in float32. Default: that of the run, which is float32
             without ``--amp``.
+        remember: Folder in which its answers are kept, see
+            :class:`~w2s_mm.core.memory.AnswerMemory`; runs may share it. Default: none are.
+        remember_mb: Megabytes of answers that are kept at most.
+
+    Attributes:
+        memory: The answers that are kept, None without ``remember``.
 
     Raises:
-        W2SError: ``dtype`` is unknown; see also :class:`FrozenModel`.
+        W2SError: An argument is out of range; see also :class:`FrozenModel`.
     """
 
     role = 'teacher'
@@ -50,11 +56,20 @@ class FrozenTeacher(FrozenModel):
         checkpoint: str,
         weights_only: bool = True,
         dtype: Literal['float32', 'bfloat16', 'float16'] | None = None,
+        remember: str | None = None,
+        remember_mb: float = 1000,
     ) -> None:
         super().__init__(config, checkpoint, weights_only)
         if dtype is not None:
             checks.choice('model.teacher.dtype', dtype, ('float32', 'bfloat16', 'float16'))
+        if remember is not None:
+            checks.text('model.teacher.remember', remember, 'It is a folder.')
+        checks.number('model.teacher.remember_mb', remember_mb, above=0)
         self.dtype = dtype
+        self.memory: AnswerMemory | None = None
+        if remember is not None:
+            say = partial(print_log, logger='current')
+            self.memory = AnswerMemory(Path(remember), int(1e6 * remember_mb), say)
         self._renormalize: Renormalize | None = None
         self._taps: tuple[str, ...] = ()
         self._in_batch = False
@@ -104,7 +119,7 @@ class FrozenTeacher(FrozenModel):
         return self.reconcile(student)(inputs, samples)
 
     @contextmanager
-    def batch(self, heads: Sequence[_HasTeacherTaps] = ()) -> Iterator[None]:
+    def batch(self, heads: Sequence[Head] = ()) -> Iterator[None]:
         """Inside, :meth:`answer` runs the teacher once, in its precision, and records the taps."""
         taps = (tap for head in heads for tap in head.teacher_taps(self.model))
         self._taps, self._in_batch = tuple(dict.fromkeys(taps)), True
@@ -113,6 +128,45 @@ class FrozenTeacher(FrozenModel):
                 yield
         finally:
             self._taps, self._in_batch, self._answer = (), False, None
+
+    def answers(
+        self,
+        student: nn.Module,
+        heads: Sequence[Head],
+        inputs: Tensor,
+        data_samples: Any,
+        tape: Tape,
+    ) -> list[Any]:
+        """What each head needs of the teacher, remembered or asked now.
+
+        Args:
+            student: The student.
+            heads: The heads that distil now.
+            inputs: Its images, shape (N, C, H, W).
+            data_samples: Their N data samples, if the model uses any.
+            tape: The recorded calls of the student.
+        """
+
+        def ask(images: Tensor, samples: Any) -> list[Any]:
+            with self.batch(heads):
+                return [head.ask(student, self, images, samples, tape) for head in heads]
+
+        with torch.no_grad():
+            if self.memory is None:
+                return ask(inputs, data_samples)
+            about = self.fingerprint, self.dtype
+            divisor = int(getattr(student.data_preprocessor, 'pad_size_divisor', 1))
+            parts = self.memory.answers(about, heads, ask, inputs, data_samples, divisor)
+            return [
+                head.join(self.model, each, tape) for head, each in zip(heads, parts, strict=True)
+            ]
+
+    def account(self) -> str:
+        """A sentence about what was remembered since the start of this process, or nothing."""
+        if self.memory is None:
+            return ''
+        asked, images = self.memory.asked, self.memory.asked + self.memory.remembered
+        return f'It was asked about {asked:,} of {images:,} images; the other answers were kept. '
 
     def _precision(self) -> AbstractContextManager[Any]:
         if self.dtype is None:
@@ -149,3 +203,4 @@ class FrozenTeacher(FrozenModel):
         super().release()
         self._renormalize = None
         self._answer = None
+        self.memory = None

@@ -16,7 +16,16 @@ from w2s_mm.utils.precision import full_precision
 
 from .box_codes import box_code, described
 from .box_loss import BoxForm, box_term
-from .places import Levels, Places, confident_places, priors_and_strides, rows
+from .places import (
+    Levels,
+    Places,
+    confident_places,
+    grid_cells,
+    places_of,
+    priors_and_strides,
+    priors_of,
+    rows,
+)
 
 # Heads whose outputs are not what their base class suggests, and why.
 _UNFIT = {
@@ -133,6 +142,52 @@ def dense_answer(
         score,
         peak,
         [tuple(m.shape) for m in scores],
+        head,
+    )
+
+
+def split_dense(answer: DenseAnswer) -> dict[str, Tensor]:
+    """The tensors of an answer on one image, which do not depend on the size of the maps."""
+    part = {
+        'cells': grid_cells(answer.places).to(torch.int16),
+        'logits': answer.logits,
+        'score': answer.score,
+        'peak': answer.peak,
+    }
+    return part if answer.boxes is None else {**part, 'boxes': answer.boxes}
+
+
+def join_dense(
+    parts: Sequence[dict[str, Tensor]],
+    shapes: list[tuple[int, ...]],
+    head: Any,
+    device: torch.device,
+) -> DenseAnswer:
+    """The answer on a batch, from those on its images.
+
+    Args:
+        parts: N results of :func:`split_dense`.
+        shapes: Shapes of the maps of class scores of the batch.
+        head: The teacher's head.
+        device: Where the answer is to be.
+    """
+    channels = head.cls_out_channels
+    cells = torch.cat([part['cells'] for part in parts])
+    image = torch.arange(len(parts)).repeat_interleave(
+        torch.tensor([len(part['cells']) for part in parts])
+    )
+    prior = priors_of(cells, shapes, channels)
+
+    def joined(name: str) -> Tensor:
+        return torch.cat([part[name] for part in parts]).to(device)
+
+    return DenseAnswer(
+        places_of(shapes, channels, image.to(device), prior.to(device)),
+        joined('logits'),
+        joined('boxes') if 'boxes' in parts[0] else None,
+        joined('score'),
+        torch.stack([part['peak'] for part in parts]).amax().to(device),
+        shapes,
         head,
     )
 

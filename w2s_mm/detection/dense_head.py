@@ -22,8 +22,10 @@ from .dense import (
     check_dense,
     compare_dense,
     dense_answer,
+    join_dense,
     sigmoid_divergence,
     sigmoid_entropy,
+    split_dense,
 )
 from .places import confident_places, rows
 
@@ -101,6 +103,22 @@ class DenseDistillHead(DistillHead):
         return dense_answer(
             output, teacher.model.bbox_head, self.score_thr, self.loss_bbox is not None
         )
+
+    def memory_key(self) -> tuple[Any, ...]:
+        """The threshold, and whether boxes are kept."""
+        return 'dense', self.score_thr, self.loss_bbox is not None
+
+    def split(self, answer: DenseAnswer, count: int) -> list[dict[str, Tensor]]:
+        """The confident priors of the one image."""
+        return [split_dense(answer)]
+
+    def join(
+        self, teacher: nn.Module, parts: Sequence[dict[str, Tensor]], tape: Tape
+    ) -> DenseAnswer:
+        """The confident priors of all images, at their places in the student's maps."""
+        scores = tape.last('bbox_head').output[0]
+        shapes = [tuple(m.shape) for m in scores]
+        return join_dense(parts, shapes, teacher.bbox_head, scores[0].device)
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float

@@ -50,7 +50,8 @@ def confident_places(
     score = best.sigmoid()
     image, prior = (score >= score_thr).nonzero(as_tuple=True)
     peak = best.abs().amax() if best.numel() else best.new_zeros(())
-    return _places(scores, channels, image, prior), score[image, prior], peak
+    shapes = [tuple(m.shape) for m in scores]
+    return places_of(shapes, channels, image, prior), score[image, prior], peak
 
 
 def _best(scores: Tensor, channels: int) -> Tensor:
@@ -59,21 +60,50 @@ def _best(scores: Tensor, channels: int) -> Tensor:
     return full_precision(best.permute(0, 2, 3, 1).flatten(1))
 
 
-def _places(scores: Levels, channels: int, image: Tensor, prior: Tensor) -> Places:
-    sizes = [m.shape[1] // channels * m.shape[2] * m.shape[3] for m in scores]
+def places_of(
+    shapes: Sequence[tuple[int, ...]], channels: int, image: Tensor, prior: Tensor
+) -> Places:
+    """The places of some priors.
+
+    Args:
+        shapes: Shapes of the maps of class scores, (N, A*C, H, W) for each level.
+        channels: C.
+        image: Indices of their images, shape (R,), in ascending order.
+        prior: Their indices among the priors of an image, shape (R,), ascending within an image.
+    """
+    sizes = [shape[1] // channels * shape[2] * shape[3] for shape in shapes]
     ends = torch.tensor(sizes, device=prior.device).cumsum(0)
     level = torch.bucketize(prior, ends, right=True)
     by_level = level.argsort(stable=True)
     counts = level.bincount(minlength=len(sizes)).tolist()
     levels = []
     first = 0
-    for rows_of_level, m, size in zip(by_level.split(counts), scores, sizes, strict=True):
+    for rows_of_level, shape, size in zip(by_level.split(counts), shapes, sizes, strict=True):
         place = prior[rows_of_level] - first
-        anchors, width = m.shape[1] // channels, m.shape[3]
+        anchors, width = shape[1] // channels, shape[3]
         cell = place // anchors
         levels.append((image[rows_of_level], place % anchors, cell // width, cell % width))
         first += size
     return Places(prior, levels, by_level.argsort())
+
+
+def grid_cells(places: Places) -> Tensor:
+    """Level, row, column and anchor of each prior, shape (R, 4), whatever the size of the maps."""
+    cells = [
+        torch.stack([torch.full_like(row, level), row, column, anchor], dim=1)
+        for level, (_, anchor, row, column) in enumerate(places.levels)
+    ]
+    return torch.cat(cells)[places.order]
+
+
+def priors_of(cells: Tensor, shapes: Sequence[tuple[int, ...]], channels: int) -> Tensor:
+    """The indices (R,) of priors in maps of these shapes; the reverse of :func:`grid_cells`."""
+    level, row, column, anchor = cells.long().unbind(1)
+    anchors = torch.tensor([shape[1] // channels for shape in shapes])
+    widths = torch.tensor([shape[3] for shape in shapes])
+    sizes = torch.tensor([shape[1] // channels * shape[2] * shape[3] for shape in shapes])
+    firsts = sizes.cumsum(0) - sizes
+    return firsts[level] + (row * widths[level] + column) * anchors[level] + anchor
 
 
 def rows(maps: Levels, channels: int, places: Places) -> Tensor:

@@ -357,6 +357,7 @@ class WeakToStrongHook(Hook):
     def _end_distillation(self, runner: Any, reason: str) -> None:
         if self._student is None:
             return
+        asked = self._student.teacher.account()
         end_distillation(runner)
         self._student = None
         answers = student_of(runner).guard.state_dict()
@@ -366,7 +367,7 @@ class WeakToStrongHook(Hook):
         )
         runner.logger.info(
             f'Distillation ended at iteration {runner.iter}: {reason}. The teacher is released. '
-            f'{lost if answers["dropped"] else ""}The run continues as plain training.'
+            f'{asked}{lost if answers["dropped"] else ""}The run continues as plain training.'
         )
 
     def after_train(self, runner: Any) -> None:
