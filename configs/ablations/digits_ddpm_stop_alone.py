@@ -7,13 +7,11 @@ Needs:   the classifier that FID takes its features from, and the teacher:
          w2s train w2s_mm::digits/ddpm_teacher.py --seed 0
 Takes:   about 3 minutes on one CPU core (2,000 iterations of 8 images)
 Gives:   work_dirs/digits_ddpm_stop_alone/{time_to_target,weak_to_strong}.json for
-         `w2s report`; compare with digits_ddpm_long_hold.py
+         `w2s report`; compare with
+         configs/digits/ddpm_student.py
 """
 
 _base_ = '../digits/ddpm_student.py'
 
-default_hooks = dict(
-    weak_to_strong=dict(
-        schedule=dict(hold=1980, decay=0),  # to the end of the run
-    )
-)
+# lambda_max to the end of the run, unless the stop rule comes first.
+default_hooks = dict(weak_to_strong=dict(schedule=dict(hold=0.97, decay=0.0)))

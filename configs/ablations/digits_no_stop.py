@@ -5,8 +5,7 @@ Command: w2s train w2s_mm::ablations/digits_no_stop.py --seed 0
 Needs:   the teacher: w2s train w2s_mm::digits/classifier_teacher.py --seed 0
 Takes:   about a minute on one CPU core (1,500 iterations of 32 images)
 Gives:   work_dirs/digits_no_stop/{time_to_target,weak_to_strong}.json for `w2s report`; compare
-         with configs/digits/classifier_student.py. The ramp of T keeps the student's length; in
-         version 0.1 it was stretched to the whole run
+         with configs/digits/classifier_student.py. The ramp of T keeps the student's length
 """
 
 _base_ = '../digits/classifier_student.py'
@@ -15,6 +14,6 @@ _base_ = '../digits/classifier_student.py'
 default_hooks = dict(
     weak_to_strong=dict(
         stop=dict(_delete_=True, type='NeverStop'),
-        schedule=dict(warmup=50, hold=1450, decay=0),
+        schedule=dict(hold=0.97, decay=0.0),
     )
 )

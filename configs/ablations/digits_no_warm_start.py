@@ -11,4 +11,4 @@ Gives:   work_dirs/digits_no_warm_start/{time_to_target,weak_to_strong}.json for
 _base_ = '../digits/classifier_student.py'
 
 # lambda_max from the first iteration on, for as long as with the warmup.
-default_hooks = dict(weak_to_strong=dict(schedule=dict(warmup=0, hold=300)))
+default_hooks = dict(weak_to_strong=dict(schedule=dict(warmup=0.0, hold=0.68)))

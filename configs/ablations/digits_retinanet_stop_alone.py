@@ -6,13 +6,11 @@ Needs:   the digit scenes: w2s digit-scenes
          and the teacher: w2s train w2s_mm::digits/retinanet_teacher.py --seed 0
 Takes:   about 4 minutes on one CPU core (1,500 iterations of 16 images)
 Gives:   work_dirs/digits_retinanet_stop_alone/{time_to_target,weak_to_strong}.json for
-         `w2s report`; compare with digits_retinanet_long_hold.py
+         `w2s report`; compare with
+         configs/digits/retinanet_student.py
 """
 
 _base_ = '../digits/retinanet_student.py'
 
-default_hooks = dict(
-    weak_to_strong=dict(
-        schedule=dict(hold=1450, decay=0),  # to the end of the run
-    )
-)
+# lambda_max to the end of the run, unless the stop rule comes first.
+default_hooks = dict(weak_to_strong=dict(schedule=dict(hold=0.97, decay=0.0)))

@@ -26,13 +26,13 @@ default_hooks = dict(
         metric='accuracy/top1',
         schedule=dict(
             type='WarmupHoldDecay',
-            unit='iter',
+            unit='training',
             lambda_max=1.0,
-            warmup=50,
-            hold=250,
-            decay=150,
+            warmup=0.03,
+            hold=0.65,
+            decay=0.2,
         ),
-        temperature=dict(start=6, end=1, length=450, unit='iter'),
+        temperature=dict(start=6, end=1, length=0.88, unit='training'),
         stop=dict(type='SurpassGate', k=2),
     )
 )

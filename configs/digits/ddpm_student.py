@@ -34,11 +34,11 @@ default_hooks = dict(
         rule='less',
         schedule=dict(
             type='WarmupHoldDecay',
-            unit='iter',
+            unit='training',
             lambda_max=5.0,
-            warmup=20,
-            hold=700,
-            decay=300,
+            warmup=0.03,
+            hold=0.65,
+            decay=0.2,
         ),
         stop=dict(type='SurpassGate', k=2),
     )

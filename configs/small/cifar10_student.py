@@ -27,13 +27,13 @@ default_hooks = dict(
         metric='accuracy/top1',
         schedule=dict(
             type='WarmupHoldDecay',
-            unit='iter',
+            unit='training',
             lambda_max=2.0,
-            warmup=40,
-            hold=460,
-            decay=270,
+            warmup=0.03,
+            hold=0.65,
+            decay=0.2,
         ),
-        temperature=dict(start=6, end=1, length=770, unit='iter'),
+        temperature=dict(start=6, end=1, length=0.88, unit='training'),
         stop=dict(type='SurpassGate', k=2),
     )
 )
