@@ -34,9 +34,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture: learning curves or speedups at ``tau``, or the gradient norms of ``run``."""
+    """A picture: curves, speedups or teachers at ``tau``, or the gradient norms of ``run``."""
 
-    kind: Literal['curves', 'speedups', 'gradients']
+    kind: Literal['curves', 'speedups', 'band', 'gradients']
     name: str
     caption: str
     tau: float = 0.0

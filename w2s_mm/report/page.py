@@ -8,12 +8,19 @@ from typing import Any
 from .blocks import Block, Figure, Heading, Page, Paragraph, Table
 from .budgets import budgets_sentence, budgets_table
 from .levels import target
+from .plot_band import has_band
 from .sentences import headline, ranking, title
 from .settings import config_differences, setting_text
 from .statistics import CONFIDENCE
 from .study import Study
 from .tables import clocks_table, decision_table, rates_table, seeds_table, summary_table
 from .wording import UNITS, value_text
+
+_BAND = (
+    'Speedup against the strength of the teacher. Large: mean curves; small: pairs; triangles: '
+    'bounds, where a run never reaches the level. Shaded: teachers up to 15 % weaker than the '
+    'finished baseline.'
+)
 
 
 def build_page(study: Study, explained: bool = True) -> Page:
@@ -51,6 +58,8 @@ def _target(study: Study, tau: float, suffix: str) -> Iterator[Block]:
     if study.baseline:
         yield summary_table(study, tau) if len(study.variants) > 1 else decision_table(study, tau)
         yield Figure('speedups', f'speedups{suffix}', _speedup_caption(study), tau)
+        if has_band(study):
+            yield Figure('band', f'band{suffix}', _BAND, tau)
     for variant in study.variants:
         yield seeds_table(study, variant, tau)
     yield clocks_table(study, tau)

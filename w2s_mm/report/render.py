@@ -17,6 +17,7 @@ from .archive import MAIN, Archive
 from .as_json import as_json
 from .blocks import Block, Figure, Heading, Page, Paragraph, Table
 from .page import build_page
+from .plot_band import draw_band
 from .plot_curves import draw
 from .plot_gradients import draw_gradients
 from .plot_speedups import draw_speedups
@@ -162,6 +163,8 @@ def _draw(
         draw_gradients(figure.run, out, suffix)
     elif figure.kind == 'speedups':
         draw_speedups(study, figure.tau, out, suffix, narrow)
+    elif figure.kind == 'band':
+        draw_band(study, figure.tau, out, suffix, narrow)
     else:
         draw(study, figure.tau, out, narrow=narrow, titled=titled, suffix=suffix)
 
