@@ -14,7 +14,6 @@ from .statistics import Speedup, final_and_best, mean_run
 from .study import Study
 
 WEAKEST = 15.0  # % below the baseline: the paper's lower end of what is suitable
-_APART = 5.0  # %, by which the strongest and the weakest teacher differ at least
 
 
 class BandPoint(NamedTuple):
@@ -49,9 +48,8 @@ def band_points(study: Study, tau: float) -> list[BandPoint]:
 
 
 def has_band(study: Study) -> bool:
-    """Whether there are teachers of different strength to compare."""
-    gaps = [point.gap for point in band_points(study, study.taus[0])]
-    return len(gaps) > 1 and gaps[-1] - gaps[0] > _APART
+    """Whether there are at least three teachers of different strength."""
+    return len({round(point.gap) for point in band_points(study, study.taus[0])}) > 2
 
 
 def draw_band(
@@ -83,7 +81,7 @@ def draw_band(
                 _mark(axes, point.gap, c.mean.speedup if c.mean else None, colour, 9, 1.0)
             axes.plot([], [], 'o', color=colour, label=label)
         axes.set_ylim(bottom=0)
-        axes.set_xlabel('teacher, % above (below) the finished baseline')
+        axes.set_xlabel('teacher: better than the finished baseline by (%)')
         axes.set_ylabel('speedup')
         axes.grid(alpha=0.2, linewidth=0.6)
         figure.legend(loc='outside lower center', ncols=3, frameon=False, fontsize=9.5)
