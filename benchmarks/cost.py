@@ -1,77 +1,79 @@
 #!/usr/bin/env python
 """Measure the cost of distillation: time and memory per iteration, relative to the baseline.
 
-    python benchmarks/cost.py [--config CONFIG] [--iterations 60] [--threads 2] [--compile]
-        [--json FILE]
+    python benchmarks/cost.py                                # all pairs, minutes each
+    python benchmarks/cost.py gfl_r34_to_r50 --teacher dtype=bfloat16
+    python benchmarks/cost.py --config w2s_mm::digits/retinanet_student.py --compile
 
-Three models are trained in turn on the same batches in one process, so that changes in the
-machine's speed affect all of them: the baseline (the plain detector), the student during
-distillation, and the student after distillation has ended. The script reports the median and
-quartiles of the time ratios per iteration, after warm-up. The time of the hook is included.
+The pairs of ``pairs.py`` have random images and weights, and need nothing. With ``--config``, the
+teacher's checkpoint and the training data of the config must exist.
 
-With ``--compile``, it compares the baseline and the student during distillation, each without and
-with ``compile=True`` in its config: MMEngine compiles the baseline's whole step, and the hook the
-student's parts.
+These are trained in turn on the same batches in one process, so that changes in the machine's speed
+affect all of them: the baseline (the plain model); the student while it asks its teacher; where its
+answers can be remembered, the student that finds all of them; the student after distillation has
+ended; and for GFL, MMDetection's own distiller. The script reports the median and the quartiles of
+the time ratios per iteration, after warm-up, and the peak memory of a step.
 
-The teacher's checkpoint and the training data of the config must exist.
+With ``--compile``, it compares the baseline and the student while it asks its teacher, each without
+and with ``compile=True``: MMEngine compiles the baseline's whole step, and the hook the student's
+parts.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import copy
 import gc
 import json
 import platform
 import statistics
+import tempfile
 import time
-from types import SimpleNamespace
+from contextlib import nullcontext
 from typing import Any
 
 import torch
-from mmengine.config import Config
-from mmengine.logging import MessageHub
-from mmengine.registry import HOOKS, MODELS, init_default_scope
-from mmengine.runner import Runner
+from mmengine.config import ConfigDict
+from mmengine.optim import OptimWrapper
+from mmengine.registry import MODELS, DefaultScope
+from pairs import PAIRS, Pair, from_config
 
 from w2s_mm.core.compiled import compile_parts
-from w2s_mm.utils.mm import read_config_file
 
-ROLES = ('baseline', 'distilling', 'closed')
-COMPILED = ('baseline', 'distilling', 'baseline compiled', 'distilling compiled')
+DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
+COMPILED = ('baseline', 'asking', 'baseline compiled', 'asking compiled')
 
 
 class TimedModel:
-    """A model, its optimizer and, for a student, its hook."""
+    """A model and its optimizer, with the seconds of its steps."""
 
-    def __init__(self, name: str, cfg: Config) -> None:
-        role, _, compiled = name.partition(' ')
-        model_cfg = copy.deepcopy(cfg.model)
-        if role == 'baseline':
-            for key in ('teacher', 'distill_head', 'gamma'):
-                model_cfg.pop(key, None)
-            model_cfg.type = model_cfg.type.removeprefix('W2S')
-        torch.manual_seed(0)
-        self.model = MODELS.build(model_cfg)
-        self.model.init_weights()
-        self.model.to('cuda' if torch.cuda.is_available() else 'cpu').train()
-        self.optimizer = Runner.build_optim_wrapper(
-            SimpleNamespace(model=self.model), copy.deepcopy(cfg.optim_wrapper)
+    def __init__(self, role: str, pair: Pair, teacher: dict[str, Any], amp: str | None) -> None:
+        kind, _, compiled = role.partition(' ')
+        config = copy.deepcopy(
+            {'baseline': pair.baseline, 'peer': pair.peer}.get(kind, pair.student)
         )
-        self.runner = SimpleNamespace(iter=0, message_hub=MessageHub.get_instance(f'cost_{role}'))
-        self.hook: Any = None
-        if role != 'baseline':
-            self.hook = HOOKS.build(cfg.default_hooks.weak_to_strong)
-            self.hook._read_heads(self.model)
-            # Stay on the plateau of the schedule, whatever its unit.
-            self.hook._iters = dict.fromkeys(('iter', 'epoch', 'training'), 1e9)
-            self.runner.iter = int(1e9 * (self.hook.schedule.warmup + self.hook.schedule.hold / 2))
-        if role == 'distilling':
+        assert config is not None
+        self.amp = amp
+        self.weight = 0.0 if kind == 'closed' else 1.0
+        self.folder = tempfile.TemporaryDirectory()
+        if kind in ('asking', 'remembering', 'closed'):
+            config['teacher'].update(teacher)
+        if kind == 'remembering':
+            config['teacher']['remember'] = self.folder.name
+        torch.manual_seed(0)
+        with DefaultScope.overwrite_default_scope(pair.scope):
+            self.model = MODELS.build(ConfigDict(config))
+        self.model.init_weights()
+        self.model.to(DEVICE).train()
+        optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-5, momentum=0.9)
+        self.optimizer = OptimWrapper(optimizer)
+        self.student = kind in ('asking', 'remembering', 'closed')
+        if kind in ('asking', 'remembering'):
             self.model.prepare_teacher()
-            self.hook._student = self.model
-        if role == 'closed':
+        if kind == 'closed':
             self.model.end_distillation()
-        if compiled and role == 'baseline':
+        if compiled and kind == 'baseline':
             self.model.train_step = torch.compile(self.model.train_step)
         elif compiled:
             taps = [tap for head in self.model.distill_heads for tap in head.taps(self.model)]
@@ -82,9 +84,16 @@ class TimedModel:
         """Run and time one training iteration."""
         batch = copy.deepcopy(batch)
         start = time.perf_counter()
-        if self.hook is not None:
-            self.hook.before_train_iter(self.runner, 0)
-        self.model.train_step(batch, self.optimizer)
+        if self.student and self.weight:
+            self.model.set_distillation(self.weight, 2.0)
+        precision = torch.autocast(DEVICE, getattr(torch, self.amp)) if self.amp else nullcontext()
+        with precision:
+            data = self.model.data_preprocessor(batch, True)
+            if isinstance(data, dict):
+                losses = self.model(**data, mode='loss')
+            else:
+                losses = self.model(*data, mode='loss')
+        self.optimizer.update_params(self.model.parse_losses(losses)[0])
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.seconds.append(time.perf_counter() - start)
@@ -109,9 +118,47 @@ def peak_bytes(model: TimedModel, batch: dict[str, Any]) -> int:
     return peak
 
 
-def ratios(model: TimedModel, baseline: TimedModel, skip: int) -> list[float]:
-    """Time relative to the baseline, for each iteration after the first ``skip``."""
-    return [a / b for a, b in zip(model.seconds[skip:], baseline.seconds[skip:], strict=True)]
+def measure(name: str, pair: Pair, args: argparse.Namespace) -> dict[str, Any]:
+    """Time all roles of a pair, and print the table."""
+    roles: tuple[str, ...] = COMPILED
+    if not args.compile:
+        roles = ('baseline', 'asking', *['remembering'] * pair.remembers, 'closed')
+        roles += ('peer',) if pair.peer else ()
+    models = {role: TimedModel(role, pair, args.teacher, args.amp) for role in roles}
+    # Every batch once, so that all answers can be remembered.
+    warmup = max(args.warmup, len(pair.batches))
+    total = warmup + args.iterations
+    for number in range(total):
+        # Rotate the order, so that no model always runs after the same one.
+        for offset in range(len(roles)):
+            role = roles[(number + offset) % len(roles)]
+            models[role].step(pair.batches[number % len(pair.batches)])
+        if (number + 1) % 10 == 0:
+            print(f'{name} [{number + 1}/{total}]', flush=True)
+
+    base = models['baseline'].seconds[warmup:]
+    result: dict[str, Any] = {'baseline_seconds': statistics.median(base)}
+    print(f'\n{name}: the baseline takes {result["baseline_seconds"]:.4f} s (median)')
+    memory = {role: peak_bytes(models[role], pair.batches[0]) for role in roles}
+    for role in roles[1:]:
+        ratios = [a / b for a, b in zip(models[role].seconds[warmup:], base, strict=False)]
+        low, median, high = statistics.quantiles(ratios, n=4)
+        share = memory[role] / memory['baseline']
+        result[role] = {'time': median, 'quartiles': [low, high], 'peak_memory': share}
+        print(
+            f'{role:>{max(map(len, roles))}}: {median:.3f} x the time '
+            f'({low:.3f} to {high:.3f}), {share:.3f} x the peak memory of a step'
+        )
+    result['peak_bytes'] = memory
+    return result
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, _, value = text.partition('=')
+    try:
+        return key, ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        return key, value
 
 
 def main() -> None:
@@ -119,57 +166,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--config', default='w2s_mm::digits/retinanet_student.py')
-    parser.add_argument('--iterations', type=int, default=60)
-    parser.add_argument('--warmup', type=int, default=8)
+    parser.add_argument('pairs', nargs='*', metavar='PAIR', help=f'of {", ".join(PAIRS)}')
+    parser.add_argument('--config', help='measure the pair of this config')
+    parser.add_argument('--iterations', type=int, default=40)
+    parser.add_argument('--warmup', type=int, default=4)
     parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    parser.add_argument('--amp', choices=['bfloat16', 'float16'], help='of the whole step')
+    parser.add_argument(
+        '--teacher', nargs='+', type=_setting, default=[], metavar='KEY=VALUE', help='arguments'
+    )
     parser.add_argument('--compile', action='store_true')
     parser.add_argument('--json')
     args = parser.parse_args()
+    args.teacher = dict(args.teacher)
     torch.set_num_threads(args.threads)
-    cfg = read_config_file(args.config)
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
-    batches = [batch for batch, _ in zip(loader, range(8), strict=False)]
-
-    roles = COMPILED if args.compile else ROLES
-    by_role = {role: TimedModel(role, cfg) for role in roles}
-    total = args.warmup + args.iterations
-    for number in range(total):
-        # Rotate the order, so that no model always runs after the same one.
-        for offset in range(len(roles)):
-            by_role[roles[(number + offset) % len(roles)]].step(batches[number % len(batches)])
-        if (number + 1) % 10 == 0:
-            print(f'Iteration [{number + 1}/{total}]', flush=True)
-
-    baseline = by_role['baseline']
+    unknown = sorted({*args.pairs} - {*PAIRS})
+    if unknown:
+        parser.error(f'unknown: {", ".join(unknown)}; expected some of {", ".join(PAIRS)}')
     result: dict[str, Any] = {
-        'config': args.config,
         'iterations': args.iterations,
         'threads': args.threads,
-        'device': torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
+        'device': torch.cuda.get_device_name() if DEVICE == 'cuda' else platform.machine(),
         'torch': torch.__version__,
-        'baseline_seconds': statistics.median(baseline.seconds[args.warmup :]),
+        'amp': args.amp,
+        'teacher': args.teacher,
     }
-    print(f'\nbaseline: {result["baseline_seconds"]:.4f} s per iteration (median)')
-    width = max(map(len, roles))
-    memory = {role: peak_bytes(by_role[role], batches[0]) for role in roles}
-    for role in roles[1:]:
-        low, median, high = statistics.quantiles(ratios(by_role[role], baseline, args.warmup), n=4)
-        share = memory[role] / memory['baseline']
-        result[role] = {
-            'time_ratio': median,
-            'time_quartiles': [low, high],
-            'peak_memory_ratio': share,
-        }
-        print(
-            f'{role:>{width}}: {median:.3f} x the time (quartiles {low:.3f} to {high:.3f}), '
-            f'{share:.4f} x the peak memory of a step'
-        )
-    result['peak_bytes'] = memory
-    if args.json:
-        with open(args.json, 'w') as file:
-            json.dump(result, file, indent=1)
+    makers = {args.config: lambda: from_config(args.config)} if args.config else PAIRS
+    for name in args.pairs or makers:
+        result[name] = measure(name, makers[name](), args)
+        if args.json:
+            with open(args.json, 'w') as file:
+                json.dump(result, file, indent=1)
 
 
 if __name__ == '__main__':

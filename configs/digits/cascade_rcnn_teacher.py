@@ -11,7 +11,7 @@ _base_ = './cascade_rcnn_baseline.py'
 
 model = dict(
     backbone=dict(base_channels=8, stem_channels=8),
-    neck=dict(in_channels=[8, 16, 32, 64], out_channels=32),
+    neck=dict(in_channels=[8, 16, 32], out_channels=32),
     rpn_head=dict(in_channels=32, feat_channels=32),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=32),

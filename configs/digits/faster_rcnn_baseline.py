@@ -14,6 +14,10 @@ default_hooks = dict(time_to_target=dict(thresholds=[0.4]))  # fixed before the 
 model = dict(
     backbone=dict(
         depth=18,
+        num_stages=3,
+        strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(0, 1, 2),
         base_channels=16,
         stem_channels=16,
         frozen_stages=-1,
@@ -22,9 +26,8 @@ model = dict(
         init_cfg=None,
     ),
     neck=dict(
-        in_channels=[16, 32, 64, 128],
+        in_channels=[16, 32, 64],
         out_channels=48,
-        end_level=2,
         num_outs=3,
         norm_cfg=dict(type='BN', requires_grad=True),
     ),

@@ -13,6 +13,10 @@ _base_ = ['mmdet::_base_/models/retinanet_r50_fpn.py', '../_base_/digit_training
 model = dict(
     backbone=dict(
         depth=18,
+        num_stages=3,
+        strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(0, 1, 2),
         base_channels=16,
         stem_channels=16,
         frozen_stages=-1,
@@ -21,10 +25,9 @@ model = dict(
         init_cfg=None,
     ),
     neck=dict(
-        in_channels=[16, 32, 64, 128],
+        in_channels=[16, 32, 64],
         out_channels=48,
         start_level=0,
-        end_level=2,
         add_extra_convs=False,
         num_outs=3,
         norm_cfg=dict(type='BN', requires_grad=True),

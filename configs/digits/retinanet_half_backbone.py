@@ -12,5 +12,5 @@ _base_ = './retinanet_baseline.py'
 
 model = dict(
     backbone=dict(base_channels=8, stem_channels=8),
-    neck=dict(in_channels=[8, 16, 32, 64]),
+    neck=dict(in_channels=[8, 16, 32]),
 )

@@ -12,7 +12,7 @@ _base_ = '../digits/retinanet_baseline.py'
 
 model = dict(
     backbone=dict(base_channels=24, stem_channels=24),
-    neck=dict(in_channels=[24, 48, 96, 192], out_channels=64),
+    neck=dict(in_channels=[24, 48, 96], out_channels=64),
     bbox_head=dict(in_channels=64, feat_channels=64),
 )
 train_cfg = dict(max_iters=2500, val_interval=250)

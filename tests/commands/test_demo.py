@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from w2s_mm.commands import demo as command
+from w2s_mm.commands.launch import options_of
 from w2s_mm.utils.errors import W2SError
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,7 @@ def steps(monkeypatch):
 
     def run_all(plan):
         (run,) = plan
-        done.append((run.name, run.config, run.seed))
+        done.append((run.name, run.config, run.seed, run.options))
         run.run_dir.mkdir(parents=True)
         (run.run_dir / 'weak.pth').touch()
         (run.run_dir / 'last_checkpoint').write_text('weak.pth\n')
@@ -37,10 +38,10 @@ def test_the_teacher_is_trained_first_and_used_in_the_comparison(steps, tmp_path
     teacher = str(tmp_path / 'retinanet_teacher' / 'weak.pth')
     assert steps == [
         'data/digit_scenes',
-        ('retinanet_teacher', f'{digits}teacher.py', 0),
+        ('retinanet_teacher', f'{digits}teacher.py', 0, options_of(command.SHORT)),
         (
             ([f'{digits}student.py'], f'{digits}baseline.py', [4], tmp_path),
-            {'options': {'model.teacher.checkpoint': teacher}},
+            {'options': {**command.SHORT, 'model.teacher.checkpoint': teacher}},
         ),
     ]
 

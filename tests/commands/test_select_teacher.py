@@ -129,7 +129,7 @@ def test_a_run_is_evaluated_and_the_suitable_checkpoint_is_ready_to_paste(
     told = json.loads(Path('j.json').read_text())
     assert told['metric'] == 'toy/top_score' and told['recommended'] == 'run/iter_20.pth'
     assert [each['value'] for each in told['candidates']] == pytest.approx([20, 36, 45])
-    # 4 images of 128 px, 16 x 16 + 8 x 8 + 4 x 4 places, 2 anchors each
+    # 4 images of 64 px, 16 x 16 + 8 x 8 + 4 x 4 places, 2 anchors each
     assert {each['answers'] for each in told['candidates']} == {4 * 336 * 2}
     pasted = eval(f'dict({Path("o.py").read_text()})')['teacher']
     assert pasted == {'config': 'weak.py', 'checkpoint': 'run/iter_20.pth'}
@@ -199,7 +199,7 @@ def test_a_teacher_that_does_not_fit_is_refused_before_anything_is_evaluated(
     path = Path('other.py')
     path.write_text(
         "_base_ = 'weak.py'\n"
-        'model = dict(bbox_head=dict(anchor_generator=dict(strides=[4, 8, 16])))\n'
+        'model = dict(bbox_head=dict(anchor_generator=dict(strides=[8, 16, 32])))\n'
     )
     with pytest.raises(W2SError, match=r'teacher .*, student'):
         select([*command, '--teacher-config', 'other.py'])
