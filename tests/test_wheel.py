@@ -146,7 +146,8 @@ def test_a_pair_is_trained_compared_and_reported_by_names_of_the_package(w2s):
         *('--rate-not-checked', '--work-dir', 'pair', '--jobs', '2'),
         *(*short, 'default_hooks.time_to_target.thresholds=[1]'),
         'model.teacher.checkpoint=work_dirs/classifier_teacher/iter_4.pth',
-        *(f'{hook}.schedule.warmup=0', f'{hook}.schedule.hold=4', f'{hook}.schedule.decay=0'),
+        *(f'{hook}.schedule.unit=iter', f'{hook}.schedule.warmup=0'),
+        *(f'{hook}.schedule.hold=4', f'{hook}.schedule.decay=0'),
         f'{hook}.temperature.length=4',
     )
     assert 'Median speedup' in compared.stdout

@@ -53,6 +53,7 @@ def student_options(teacher: Path, *more: str) -> tuple[str, ...]:
         f'model.teacher.checkpoint={teacher}',
         f'model.teacher.config={CONFIGS}/digits/classifier_teacher.py',
         'default_hooks.weak_to_strong.reference=99.0',
+        f'{schedule}.unit=iter',
         f'{schedule}.warmup=2',
         f'{schedule}.hold=4',
         f'{schedule}.decay=0',
