@@ -30,7 +30,8 @@ import platform
 import statistics
 import tempfile
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -38,11 +39,26 @@ from mmengine.config import ConfigDict
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS, DefaultScope
 from pairs import PAIRS, Pair, from_config
+from torch import nn
 
 from w2s_mm.core.compiled import compile_parts
 
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 COMPILED = ('baseline', 'asking', 'baseline compiled', 'asking compiled')
+
+
+class _Wrapper(OptimWrapper):
+    """MMEngine's, with autocast on any device and without a loss scale."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, amp: str | None) -> None:
+        super().__init__(optimizer)
+        self.amp = amp
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        kind = getattr(torch, self.amp) if self.amp else None
+        with super().optim_context(model), torch.autocast(DEVICE, kind, enabled=bool(self.amp)):
+            yield
 
 
 class TimedModel:
@@ -54,8 +70,6 @@ class TimedModel:
             {'baseline': pair.baseline, 'peer': pair.peer}.get(kind, pair.student)
         )
         assert config is not None
-        self.amp = amp
-        self.weight = 0.0 if kind == 'closed' else 1.0
         self.folder = tempfile.TemporaryDirectory()
         if kind in ('asking', 'remembering', 'closed'):
             config['teacher'].update(teacher)
@@ -67,10 +81,10 @@ class TimedModel:
         self.model.init_weights()
         self.model.to(DEVICE).train()
         optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-5, momentum=0.9)
-        self.optimizer = OptimWrapper(optimizer)
-        self.student = kind in ('asking', 'remembering', 'closed')
+        self.optimizer = _Wrapper(optimizer, amp)
         if kind in ('asking', 'remembering'):
             self.model.prepare_teacher()
+            self.model.set_distillation(weight=1.0, temperature=2.0)
         if kind == 'closed':
             self.model.end_distillation()
         if compiled and kind == 'baseline':
@@ -84,16 +98,7 @@ class TimedModel:
         """Run and time one training iteration."""
         batch = copy.deepcopy(batch)
         start = time.perf_counter()
-        if self.student and self.weight:
-            self.model.set_distillation(self.weight, 2.0)
-        precision = torch.autocast(DEVICE, getattr(torch, self.amp)) if self.amp else nullcontext()
-        with precision:
-            data = self.model.data_preprocessor(batch, True)
-            if isinstance(data, dict):
-                losses = self.model(**data, mode='loss')
-            else:
-                losses = self.model(*data, mode='loss')
-        self.optimizer.update_params(self.model.parse_losses(losses)[0])
+        self.model.train_step(batch, self.optimizer)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.seconds.append(time.perf_counter() - start)

@@ -35,9 +35,9 @@ class Pair:
         baseline: Config of the student without a teacher.
         student: Config of the student.
         batches: What a data loader would give.
-        head: The distill head, of which ``score_thr`` may be set.
         remembers: Whether its answers can be remembered.
         peer: Config of the same pair as another library distils it.
+        files: Keeps the teacher's checkpoint, which is removed with the pair.
     """
 
     scope: str
@@ -132,14 +132,19 @@ def ddpm(config: str, batch: int = 4) -> Pair:
     import w2s_mm.generation  # noqa: F401  (registers the student)
 
     theirs = read_config_file(cfg.model.teacher.config).model.to_dict()
-    ours = {k: v for k, v in cfg.model.to_dict().items() if k not in ('teacher', 'distill_head')}
-    ours['type'] = ours['type'].removeprefix('W2S')
+    ours = _plain(cfg.model.to_dict())
     batches = []
     for seed in range(4):
         generator = torch.Generator().manual_seed(seed)
         images = torch.randint(0, 256, (batch, 3, 32, 32), dtype=torch.uint8, generator=generator)
         batches.append({'inputs': list(images)})
     return _pair('mmengine', ours, theirs, cfg.model.distill_head.to_dict(), batches)
+
+
+def _plain(student: dict[str, Any]) -> dict[str, Any]:
+    """The config of a student without its teacher."""
+    kept = {k: v for k, v in student.items() if k not in ('teacher', 'distill_head', 'gamma')}
+    return {**kept, 'type': student['type'].removeprefix('W2S')}
 
 
 def _with_backbone(model: Any, depth: int) -> dict[str, Any]:
@@ -242,11 +247,9 @@ def from_config(config: str) -> Pair:
     student = cfg.model.to_dict()
     if 'data_preprocessor' in cfg:
         student.setdefault('data_preprocessor', cfg.data_preprocessor.to_dict())
-    ours = {k: v for k, v in student.items() if k not in ('teacher', 'distill_head', 'gamma')}
-    ours['type'] = ours['type'].removeprefix('W2S')
     head = cfg.model.distill_head.get('type')
     remembers = head in ('DenseDistillHead', 'LogitDistillHead')
-    return Pair(scope, ours, student, batches, remembers)
+    return Pair(scope, _plain(student), student, batches, remembers)
 
 
 PAIRS: dict[str, Callable[[], Pair]] = {

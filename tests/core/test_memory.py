@@ -111,9 +111,9 @@ def test_places_follow_the_size_of_the_maps(remembering, make_batch):
     small = make_batch(student, ((64, 64),))
     padded = torch.nn.functional.pad(small[0], (0, 64, 0, 32)), small[1]
     first = distilled(student, small)
-    tape_of_small = student.teacher.memory.remembered
+    before = student.teacher.memory.remembered
     second = distilled(forgetful(student), padded)
-    assert tape_of_small == 0 and counts(student) == (1, 1)
+    assert before == 0 and counts(student) == (1, 1)
     # The student's own maps differ a little where its convolutions see the padding.
     assert all(torch.allclose(first[name], second[name], rtol=0.3) for name in first)
 
@@ -197,7 +197,9 @@ def test_a_pipeline_with_too_many_ways_is_said_and_given_up(
         distilled(student, make_batch(student, ((32, 32),), seed=seed))
     assert sum('more ways than can be remembered' in line for line in said) == 1
     size = sum(path.stat().st_size for path in folder.rglob('*.records'))
+    looked_up = counts(student)
     distilled(student, make_batch(student, ((32, 32),), seed=99))
+    assert counts(student) == looked_up  # no time is lost on keys either
     assert sum(path.stat().st_size for path in folder.rglob('*.records')) == size
 
 

@@ -68,6 +68,7 @@ class AnswerMemory:
     Attributes:
         asked: Images that the teacher was asked about.
         remembered: Images whose answers were found.
+        given_up: Whether images come back too seldom: :meth:`answers` is of no use any more.
     """
 
     def __init__(self, folder: Path, limit: int, say: Callable[[str], None]) -> None:
@@ -79,7 +80,7 @@ class AnswerMemory:
         self._stores: dict[str, Records] = {}
         self._shown: collections.Counter[Any] = collections.Counter()
         self._late = [0, 0]  # images shown often before, and how many of them were found
-        self._given_up = False
+        self.given_up = False
         self._multipliers = torch.empty(2, 0, dtype=torch.int64)
 
     def answers(
@@ -104,7 +105,7 @@ class AnswerMemory:
         store = self._store(about, heads, inputs)
         images = [_unpadded(inputs, data_samples, i) for i in range(len(inputs))]
         keys = self._keys(images)
-        found = [None if self._given_up else _unpacked(store.get(key)) for key in keys]
+        found = [_unpacked(store.get(key)) for key in keys]
         self._count(keys, found, data_samples)
         missing = [i for i, parts in enumerate(found) if parts is None]
         for group in _groups(missing, all(head.asks_all for head in heads)):
@@ -116,7 +117,7 @@ class AnswerMemory:
             for i, of_heads in zip(group, zip(*split, strict=True), strict=True):
                 parts = [{name: x.cpu() for name, x in part.items()} for part in of_heads]
                 found[i] = parts
-                if not self._given_up and all(map(_finite, parts)):
+                if not self.given_up and all(map(_finite, parts)):
                     store.add(keys[i], _packed(parts))
         known = [parts for parts in found if parts is not None]
         return [[parts[number] for parts in known] for number in range(len(heads))]
@@ -155,8 +156,6 @@ class AnswerMemory:
         hits = sum(parts is not None for parts in found)
         self.remembered += hits
         self.asked += len(keys) - hits
-        if self._given_up:
-            return
         for parts, sample in zip(found, data_samples or (), strict=False):
             info = getattr(sample, 'metainfo', {})
             image = info.get('img_path', info.get('img_id'))
@@ -167,7 +166,7 @@ class AnswerMemory:
                     self._late[1] += parts is not None
         late, again = self._late
         if late >= _PATIENCE and again < _HITS * late:
-            self._given_up = True
+            self.given_up = True
             self._say(
                 f'The pipeline shows an image in more ways than can be remembered: of {late:,} '
                 f'images shown more than {_WAYS} times before, {again:,} looked as before. The '

@@ -152,7 +152,7 @@ class FrozenTeacher(FrozenModel):
                 return [head.ask(student, self, images, samples, tape) for head in heads]
 
         with torch.no_grad():
-            if self.memory is None:
+            if self.memory is None or self.memory.given_up:
                 return ask(inputs, data_samples)
             about = self.fingerprint, self.dtype
             divisor = int(getattr(student.data_preprocessor, 'pad_size_divisor', 1))
