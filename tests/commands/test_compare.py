@@ -141,6 +141,26 @@ def test_settings_of_the_distillation_reach_only_configs_with_a_teacher(
     }
 
 
+def test_the_pairs_have_the_teachers_in_turn(configs, trained, no_report):
+    Path('weak2.pth').write_text('')
+    compare([*configs, '--teachers', 'weak.pth', 'weak2.pth'])
+    assert [each.options for each in trained] == [
+        *((), ('model.teacher.checkpoint=weak.pth',)),
+        *((), ('model.teacher.checkpoint=weak2.pth',)),
+    ]
+
+
+def test_the_report_lists_the_teachers_of_all_seeds(configs, trained):
+    Path('weak2.pth').write_text('')
+    compare([*configs, '--teachers', 'weak.pth', 'weak2.pth'])
+    (told,) = [
+        each['variants']['ours']
+        for each in json.loads(Path('out/report.json').read_text())['differences']
+        if each['setting'] == 'model.teacher'
+    ]
+    assert [each['checkpoint'] for each in told] == ['weak.pth', 'weak2.pth']
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
@@ -198,6 +218,11 @@ def test_the_rate_of_all_runs_is_scaled_alike(configs, trained, no_report):
         ('ours.py --baseline base.py --seeds 0 --budgets 2 --margin 1', 'expected parts of'),
         ('ours.py ours.py --baseline base.py --seeds 0', 'ours is given twice'),
         ('base.py --baseline base.py --seeds 0', 'base is given twice'),
+        (
+            'ours.py --baseline base.py --seeds 0 --teachers weak.pth no.pth',
+            '2 checkpoints for 1 seeds',
+        ),
+        ('ours.py --baseline base.py --seeds 0 --teachers no.pth', r'does not exist: no\.pth'),
         ('none.py --baseline base.py --seeds 0', 'Config not found: none.py'),
         ('ours.py --baseline none.py --seeds 0', 'Config not found: none.py'),
     ],

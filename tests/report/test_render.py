@@ -111,6 +111,28 @@ def test_the_teachers_training_is_paid_back(write_run):
     assert 'after 2 students' in in_markdown(study)
 
 
+def test_a_teacher_is_paid_by_the_variant_that_had_it(write_run):
+    def taught(name, *teachers):
+        return [
+            write_run(
+                f'{name}_seed{seed}',
+                EARLY,
+                seed=seed,
+                reference=0.25,
+                record={'teacher': {'checkpoint': str(teacher / 'last.pth'), 'fingerprint': 'f'}},
+            )
+            for seed, teacher in enumerate(teachers)
+        ]
+
+    short, long = write_run('short', [0.1]), write_run('long', [0.1, 0.2, 0.3])
+    runs = [*taught('one', short, short), *taught('both', short, long)]
+    bases = [write_run(f'base_seed{s}', RISING, seed=s, record={}) for s in (0, 1)]
+    study = gather(runs, bases)
+    one, both = study.variants
+    assert study.students_to_break_even(one, target(0.2)) == 4 / 8
+    assert study.students_to_break_even(both, target(0.2)) == (4 + 12) / 2 / 8
+
+
 def test_no_time_saved_never_pays_back(write_run):
     teacher = write_run('weak', [0.1, 0.2, 0.3])
     told = {'teacher': {'checkpoint': str(teacher / 'last.pth'), 'fingerprint': 'f'}}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from w2s_mm.report import as_text, gather, write_report
 from w2s_mm.utils.errors import W2SError
+from w2s_mm.utils.settings import START
 
 from .budget import shorten
 from .cli import add_auto_scale_lr, all_options, options_parser, run_command
@@ -40,6 +42,7 @@ def compare(argv: Sequence[str] | None = None) -> None:
         Path(args.work_dir or f'work_dirs/compare_{Path(args.configs[0]).stem}'),
         launch=Launch(args.jobs, args.launcher, args.gpus_per_run, args.gpus_per_node),
         options=all_options(args),
+        teachers=args.teachers,
         budgets=args.budgets,
         margin=args.margin,
         check_rate=args.check_rate,
@@ -61,6 +64,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--seeds', nargs='+', type=int, required=True, metavar='N', help='one pair for each seed'
+    )
+    parser.add_argument(
+        '--teachers',
+        nargs='+',
+        default=[],
+        metavar='CHECKPOINT',
+        help='teachers of the same config trained with different seeds: the pairs have them in '
+        'turn, so that the result is not that of one teacher',
     )
     rate = parser.add_mutually_exclusive_group()
     rate.add_argument(
@@ -123,6 +134,7 @@ def compare_configs(
     *,
     launch: Launch = DEFAULT,
     options: dict[str, Any] | None = None,
+    teachers: Sequence[str] = (),
     budgets: Sequence[float] = (),
     margin: float | None = None,
     check_rate: Sequence[int] = (),
@@ -143,6 +155,7 @@ def compare_configs(
         work_dir: Directory for runs and report.
         launch: How runs are started.
         options: Settings to override; those of the distillation only where there is a teacher.
+        teachers: Checkpoints in the place of the configs' own; the pairs have them in turn.
         budgets: Parts of the length for which everything is trained too.
         margin: How much worse the final metric of such a run may be.
         check_rate: Seeds with which the baseline is trained at other learning rates.
@@ -154,21 +167,26 @@ def compare_configs(
     Raises:
         W2SError: Something is missing or does not fit, or a run failed.
     """
-    _check_arguments(configs, baseline, seeds, launch)
+    _check_arguments(configs, baseline, seeds, launch, teachers)
     budgets = _checked_budgets(budgets, margin)
     repeated = sorted({*seeds} & {*check_rate})
     if repeated:
         raise W2SError(f'--check-rate has {repeated}, which --seeds reports. Choose other seeds.')
     everyone = [baseline, *configs]
     processes = launch.gpus_per_run
-    read = {config: read_for_comparison(config, options or {}, processes) for config in everyone}
-    check_measurements([cfg for cfg, _ in read.values()], everyone)
-    rates = _rate_runs(baseline, *read[baseline], check_rate, work_dir, processes)
+    with_teacher = [{**(options or {}), **each} for each in _teacher_options(teachers)]
+    read = [
+        {config: read_for_comparison(config, each, processes) for config in everyone}
+        for each in with_teacher
+    ]
+    check_measurements([cfg for cfg, _ in read[0].values()], everyone)
+    rates = _rate_runs(baseline, *read[0][baseline], check_rate, work_dir, processes)
     plan = []
     for budget in (1.0, *budgets):
-        for seed in seeds:
+        for seed, configs_read in zip(seeds, cycle(read), strict=False):
             for config in everyone:
-                plan.append(_planned(config, *read[config], seed, work_dir, budget, processes))
+                cfg, typed = configs_read[config]
+                plan.append(_planned(config, cfg, typed, seed, work_dir, budget, processes))
     run_all([*rates, *plan], launch, check_starts)
 
     def dirs(config: str) -> list[Path]:
@@ -187,6 +205,12 @@ def compare_configs(
             print(f'\n{variant.name}:\n{as_text(study, variant, tau)}')
     print(f'\nReport: {report} (also report.md, report.json)')
     return report
+
+
+def _teacher_options(teachers: Sequence[str]) -> list[dict[str, Any]]:
+    """Settings that choose each of the teachers, whose answers or weights a config uses."""
+    keys = ('model.teacher.checkpoint', f'{START}.checkpoint')
+    return [{key: teacher for key in keys} for teacher in teachers] or [{}]
 
 
 def _planned(
@@ -256,13 +280,22 @@ def _checked_budgets(budgets: Sequence[float], margin: float | None) -> list[flo
 
 
 def _check_arguments(
-    configs: Sequence[str], baseline: str, seeds: Sequence[int], launch: Launch
+    configs: Sequence[str],
+    baseline: str,
+    seeds: Sequence[int],
+    launch: Launch,
+    teachers: Sequence[str],
 ) -> None:
     repeated = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
     if repeated:
         raise W2SError(f'--seeds has {repeated} more than once. Give each seed once.')
     if any(seed < 0 for seed in seeds):
         raise W2SError(f'--seeds has a negative number: {list(seeds)}.')
+    if len(teachers) > len(seeds):
+        raise W2SError(
+            f'--teachers has {len(teachers)} checkpoints for {len(seeds)} seeds: the last would '
+            f'teach nobody. Give more seeds, or fewer teachers.'
+        )
     for name, value in (('--jobs', launch.jobs), ('--gpus-per-run', launch.gpus_per_run)):
         if value < 1:
             raise W2SError(f'{name} is {value}; expected at least 1.')

@@ -175,10 +175,7 @@ def _differences(study: Study) -> Iterator[Block]:
         [
             each.setting,
             setting_text(each.baseline),
-            *(
-                setting_text(each.variants[name]) if name in each.variants else '='
-                for name in names
-            ),
+            *(', '.join(map(setting_text, each.variants.get(name, ()))) or '=' for name in names),
         ]
         for each in found
     ]

@@ -21,12 +21,13 @@ class Difference:
     Attributes:
         setting: Dotted path in the resolved config.
         baseline: Its value there; None if the baseline does not have it.
-        variants: Its value by variant, only those that differ from the baseline.
+        variants: Its values by variant, only those that differ from the baseline; several where the
+            runs of a variant differ, such as the teachers of several seeds.
     """
 
     setting: str
     baseline: Any
-    variants: dict[str, Any] = field(default_factory=dict)
+    variants: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def is_distillation(self) -> bool:
@@ -52,7 +53,9 @@ def config_differences(study: Study) -> tuple[list[Difference], list[str]]:
                 unknown.append(run.name)
                 continue
             for path, old, new in differences(base, ours):
-                found.setdefault(path, Difference(path, old)).variants[variant.name] = new
+                values = found.setdefault(path, Difference(path, old)).variants
+                if new not in values.setdefault(variant.name, []):
+                    values[variant.name].append(new)
     return sorted(found.values(), key=lambda each: not each.is_distillation), unknown
 
 

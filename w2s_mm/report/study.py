@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from .comparison import Comparison, compare
@@ -68,6 +70,12 @@ class TeacherRun:
     def seconds(self, clock: Clock) -> float:
         """Time up to the checkpoint."""
         return self.run.time_of(self.iters, clock)
+
+    def taught(self, run: Run) -> bool:
+        """Whether it wrote the checkpoint that ``run`` had as its teacher."""
+        checkpoint = Path(((run.record or {}).get('teacher') or {}).get('checkpoint', ''))
+        same_run = checkpoint.parent.name == self.run.path.name
+        return same_run and self.checkpoint in ('', checkpoint.stem)
 
 
 @dataclass(frozen=True)
@@ -157,15 +165,16 @@ class Study:
         return self._compared[key]
 
     def students_to_break_even(self, variant: Variant, level: Level) -> float | None:
-        """Students after which the time saved up to ``level`` pays for the teachers' training.
+        """Students after which the time saved up to ``level`` pays for the teacher's training.
 
-        In seconds of training, on the mean curves. Infinite where no time is saved; None where a
-        time is not known.
+        In seconds of training, on the mean curves; the teacher's are the mean of the teachers that
+        the variant's runs had. Infinite where no time is saved; None where a time is not known.
         """
         c = self.compare(variant, level, 'train_seconds')
         at = (c.mean.baseline_at, c.mean.ours_at) if c.mean else (None, None)
         if not self.teachers or not at[0] or not at[1] or not (at[0].reached and at[1].reached):
             return None
         saved = at[0].time - at[1].time
-        cost = sum(teacher.seconds('train_seconds') for teacher in self.teachers)
+        had = [each for run in variant.runs for each in self.teachers if each.taught(run)]
+        cost = fmean(each.seconds('train_seconds') for each in had or self.teachers)
         return cost / saved if saved > 0 else float('inf')
