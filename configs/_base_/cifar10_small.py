@@ -66,7 +66,7 @@ auto_scale_lr = dict(enable=False, base_batch_size=64)
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False)
 default_hooks = dict(
     exact_resume=dict(type='ExactResumeHook'),
-    time_to_target=dict(type='TimeToTargetHook', metric='accuracy/top1', thresholds=[48]),
+    time_to_target=dict(type='TimeToTargetHook', metric='accuracy/top1', thresholds=[55]),
     logger=dict(interval=50),
     checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
 )

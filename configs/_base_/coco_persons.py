@@ -44,4 +44,5 @@ val_evaluator = dict(ann_file=data_root + 'instances_val.json')
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_iters=1000, val_interval=40)
-default_hooks = dict(time_to_target=dict(thresholds=[0.3]))
+# 95 % of where the tuning run (RetinaNet, seed 100) ended; fixed before the reported runs.
+default_hooks = dict(time_to_target=dict(thresholds=[0.33]))

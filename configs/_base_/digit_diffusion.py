@@ -2,7 +2,7 @@
 
 FID is computed from 500 samples in 10 DDIM steps, on the features of a small classifier of the same
 digits (digits/fid_classifier.py), against the 1,400 digits of the training set, as is usual with
-CIFAR-10.
+CIFAR-10. The target, FID 2.3, is where the tuning run (seed 100) ended divided by 0.95.
 """
 
 _base_ = 'mmpretrain::_base_/default_runtime.py'
@@ -52,7 +52,7 @@ default_hooks = dict(
         type='TimeToTargetHook',
         metric='FID-digits-classifier',
         rule='less',
-        thresholds=[6],
+        thresholds=[2.3],
         k=2,
     ),
     samples=dict(type='SampleGridHook'),

@@ -2,7 +2,7 @@
 
 The recipe is MMPretrain's for CIFAR (SGD, momentum 0.9, weight decay, shifted crops) at a size that
 two CPU cores train in a minute. The learning rate was chosen on seeds 100 and 101, which are
-not among the reported ones.
+not among the reported ones; the target is 95 % of where these runs ended.
 """
 
 _base_ = 'mmpretrain::_base_/default_runtime.py'
@@ -50,7 +50,7 @@ auto_scale_lr = dict(enable=False, base_batch_size=32)
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False)
 default_hooks = dict(
     exact_resume=dict(type='ExactResumeHook'),
-    time_to_target=dict(type='TimeToTargetHook', metric='accuracy/top1', thresholds=[65]),
+    time_to_target=dict(type='TimeToTargetHook', metric='accuracy/top1', thresholds=[81]),
     logger=dict(interval=50),
     checkpoint=dict(by_epoch=False, interval=100, max_keep_ckpts=1),
 )

@@ -1,7 +1,8 @@
 """Faster R-CNN on the digit scenes, the baseline: the student without a teacher.
 
 Row:     stands for the Faster R-CNN-R50 baseline of the paper's Table 2, at a size that two CPU
-         cores train in minutes. The target, AP50 40, was fixed before the reported runs
+         cores train in minutes. The target, AP50 47, is 95 % of where the
+         tuning run (seed 100) ended, and was fixed before the reported runs
 Command: w2s train w2s_mm::digits/faster_rcnn_baseline.py --seed 0
 Needs:   the digit scenes: w2s digit-scenes
 Takes:   about 5 minutes on one CPU core (1,500 iterations of 8 images)
@@ -10,7 +11,7 @@ Gives:   work_dirs/faster_rcnn_baseline/time_to_target.json; AP50 about 64 at th
 
 _base_ = ['mmdet::_base_/models/faster-rcnn_r50_fpn.py', '../_base_/digit_training.py']
 
-default_hooks = dict(time_to_target=dict(thresholds=[0.4]))  # fixed before the reported runs
+default_hooks = dict(time_to_target=dict(thresholds=[0.47]))
 model = dict(
     backbone=dict(
         depth=18,
