@@ -1,6 +1,11 @@
 """Remembered logits; tests/core/test_memory.py has what all heads share."""
 
+import pytest
 import torch
+
+from w2s_mm.classification import LogitDistillHead
+from w2s_mm.core.tape import Call, Tape
+from w2s_mm.utils.errors import W2SError
 
 
 def test_logits_are_remembered_image_by_image(make_student, make_batch, save_teacher, classifier,
@@ -34,3 +39,32 @@ def test_logits_are_remembered_image_by_image(make_student, make_batch, save_tea
     plain.prepare_teacher()
     plain.set_distillation(1.0, 2.0)
     torch.testing.assert_close(plain.loss(inputs, samples)['loss_distill_kl'], expected)
+
+
+def joined(head, answer):
+    tape = Tape(head=[Call((), {}, torch.zeros(answer.shape))])
+    return head.join(None, head.split(answer, len(answer)), tape)
+
+
+def test_the_highest_logits_are_kept_and_the_others_share_the_rest():
+    answer = 3 * torch.randn(6, 20, generator=torch.Generator().manual_seed(0))
+    found = joined(LogitDistillHead(keep=4), answer)
+    expected, got = answer.softmax(1), found.softmax(1)
+    top = answer.topk(4).indices
+    torch.testing.assert_close(got.gather(1, top), expected.gather(1, top))
+    rest = torch.ones_like(answer, dtype=torch.bool).scatter(1, top, False)
+    shares = got[rest].view(6, 16)
+    torch.testing.assert_close(shares, shares.mean(1, keepdim=True).expand_as(shares))
+    torch.testing.assert_close(shares.sum(1), (expected * rest).sum(1))
+
+
+@pytest.mark.parametrize('keep', [None, 5, 8])
+def test_all_logits_are_kept_unchanged(keep):
+    answer = torch.randn(3, 5)
+    assert torch.equal(joined(LogitDistillHead(keep=keep), answer), answer)
+
+
+def test_answers_with_other_numbers_of_classes_are_other_answers():
+    assert LogitDistillHead(keep=2).memory_key() != LogitDistillHead().memory_key()
+    with pytest.raises(W2SError, match=r'keep is 0; expected'):
+        LogitDistillHead(keep=0)

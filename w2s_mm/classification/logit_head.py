@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from w2s_mm.core.registry import build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.losses import softmax_kl, takes_labels, tempered
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
@@ -42,12 +44,20 @@ class LogitDistillHead(DistillHead):
         loss: Config of the loss, by default a :class:`~w2s_mm.losses.KLDistillLoss` (equation (3)).
             A loss whose ``forward`` takes ``labels`` receives those of the student's own loss:
             class indices of shape (N,), or probabilities of shape (N, C) where images are mixed.
+        keep: Classes whose logits are remembered of each image, those of the highest; the others
+            share the rest of the probability equally, as in FKD (arXiv 2112.01528). Default: all.
+            Matters only with ``model.teacher.remember``.
         **kwargs: ``weight``, ``schedule`` and ``temperature`` of
             :class:`~w2s_mm.core.distill_head.DistillHead`.
     """
 
-    def __init__(self, loss: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, loss: dict[str, Any] | None = None, keep: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
+        if keep is not None:
+            checks.whole_number('distill_head.keep', keep)
+        self.keep = keep
         loss = {'type': 'KLDistillLoss'} if loss is None else loss
         self.loss_cls = build_part(loss, 'distill_head.loss', 'KLDistillLoss')
         self._takes_labels = takes_labels(self.loss_cls)
@@ -95,17 +105,34 @@ class LogitDistillHead(DistillHead):
 
     asks_all = True  # images are not padded
 
-    def memory_key(self) -> str:
-        """Logits depend on the teacher and the image alone."""
-        return 'logits'
+    def memory_key(self) -> tuple[Any, ...]:
+        """The number of classes that are kept."""
+        return 'logits', self.keep
 
     def split(self, answer: Tensor, count: int) -> list[dict[str, Tensor]]:
-        """The logits (C,) of each image."""
-        return [{'logits': row} for row in answer]
+        """The logits (C,) of each image; or the highest, their classes, and that of each other."""
+        classes = answer.shape[1]
+        if self.keep is None or self.keep >= classes:
+            return [{'logits': row} for row in answer]
+        highest, which = full_precision(answer).sort(dim=1, descending=True)
+        rest = highest[:, self.keep :].logsumexp(1) - math.log(classes - self.keep)
+        columns = highest[:, : self.keep], which[:, : self.keep].to(torch.int32), rest
+        return [
+            dict(zip(('logits', 'classes', 'rest'), row, strict=True))
+            for row in zip(*columns, strict=True)
+        ]
 
     def join(self, teacher: nn.Module, parts: Sequence[dict[str, Tensor]], tape: Tape) -> Tensor:
         """The logits (N, C)."""
-        return torch.stack([part['logits'] for part in parts]).to(tape.last('head').output.device)
+        output = tape.last('head').output
+
+        def joined(name: str) -> Tensor:
+            return torch.stack([part[name] for part in parts]).to(output.device)
+
+        if 'rest' not in parts[0]:
+            return joined('logits')
+        logits = joined('rest')[:, None].repeat(1, output.shape[1])
+        return logits.scatter(1, joined('classes').long(), joined('logits'))
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float

@@ -39,6 +39,22 @@ def set_rng_state(state: dict[str, Any]) -> None:
 
 
 @contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Seed the CPU's generators with a hash of some numbers, and restore them at the end."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    first, second, third = np.random.SeedSequence(numbers).generate_state(3)
+    try:
+        random.seed(int(first))
+        np.random.seed(second)
+        torch.default_generator.manual_seed(int(third))
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+@contextmanager
 def preserved_rng() -> Iterator[None]:
     """Restore the state of all generators at the end of the context."""
     state = rng_state()
