@@ -1,0 +1,31 @@
+"""A smaller ResNet on the noisy digits, a teacher trained on random labels.
+
+Row:     none in the paper; a teacher that a student should not follow
+Command: w2s train w2s_mm::mismatch/digits_classifier_shuffled_teacher.py --seed 0
+Needs:   nothing: the digits come with scikit-learn
+Takes:   about half a minute on one CPU core (800 iterations of 64 images)
+Gives:   work_dirs/digits_classifier_shuffled_teacher/iter_800.pth,
+         a teacher that has learned random labels; give it to digits/classifier_student.py
+         with --teachers of w2s compare
+"""
+
+_base_ = '../digits/classifier_teacher.py'
+
+custom_imports = dict(
+    imports=[
+        'w2s_mm.classification',
+        'w2s_mm.hooks',
+        'w2s_mm.optim',
+        'w2s_mm.datasets.digits',
+        'w2s_mm.datasets.wrong_labels',
+    ]
+)
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='RandomCrop', crop_size=16, padding=2, padding_mode='edge'),
+            dict(type='WrongLabels', classes=10, how='shuffled'),
+            dict(type='PackInputs'),
+        ]
+    )
+)
