@@ -1,7 +1,8 @@
 """The recipe for the digit scenes: 1,500 iterations of 16 images, validated every 50.
 
-AdamW with a learning rate that falls to 0 along a cosine. It was chosen on seed 100, which is not
-among the reported ones.
+AdamW with a learning rate that rises for 100 iterations and falls to 0 along a cosine. Both were
+chosen on seed 100, which is not among the reported ones: without the warmup, RetinaNet ended at
+AP50 49 instead of 61.
 """
 
 _base_ = ['mmdet::_base_/default_runtime.py', './digit_scenes.py']
@@ -11,7 +12,10 @@ train_cfg = dict(type='IterBasedTrainLoop', max_iters=1500, val_interval=50)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05))
-param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=100),
+    dict(type='CosineAnnealingLR', by_epoch=False),
+]
 auto_scale_lr = dict(enable=False, base_batch_size=16)
 default_hooks = dict(
     exact_resume=dict(type='ExactResumeHook'),
