@@ -45,7 +45,7 @@ test_evaluator = val_evaluator
 train_cfg = dict(by_epoch=False, max_iters=1500, val_interval=50)
 val_cfg = dict()
 test_cfg = dict()
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4))
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=5e-4))
 auto_scale_lr = dict(enable=False, base_batch_size=32)
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False)
 default_hooks = dict(
