@@ -1,14 +1,19 @@
 """Every family of detectors learns from a teacher of its own kind."""
 
 import copy
+import itertools
 
 import pytest
 import torch
 
-from tests.conftest import ONE_STAGE, TWO_STAGE
+from tests import contracts
+from tests.detection.conftest import batch_norms_in_eval_mode
+from tests.one_stage import ONE_STAGE
+from tests.two_stage import TWO_STAGE
 from w2s_mm.utils.errors import W2SError
 
 FAMILIES = [*ONE_STAGE, *TWO_STAGE]
+WITH_MASKS = ('MaskRCNN', 'YOLACT')
 BOTH = pytest.mark.parametrize('mode', ['l1', 'giou'])
 EACH = pytest.mark.parametrize('family', FAMILIES)
 
@@ -21,7 +26,7 @@ def make_pupil(make_family, make_batch):
         student = make_family(family, mode, teacher, changes)
         student.prepare_teacher()
         student.set_distillation(1.0, 2.0)
-        return student, make_batch(student, masks=family == 'MaskRCNN')
+        return student, make_batch(student, masks=family in WITH_MASKS)
 
     return pupil
 
@@ -53,10 +58,23 @@ def test_terms_are_zero_for_the_teachers_own_weights(
 ):
     teacher = save_teacher(detector(family))
     student, batch = make_pupil(family, mode, teacher)
-    student.eval()  # the statistics that the teacher uses
+    batch_norms_in_eval_mode(student)
     student.load_state_dict(torch.load(teacher['checkpoint'])['state_dict'])
     for term in distilled(student.loss(*batch)).values():
         assert term.item() == pytest.approx(0, abs=2e-4)
+
+
+# On a CPU, deformable convolution has no bfloat16, and YOLOF's head no float16.
+AMP = [
+    *itertools.product(('YOLOX', 'FOVEA', 'SingleStageDetector'), ('l1',), contracts.AMP_BOUNDS),
+    ('TOOD', None, torch.float16),
+    ('YOLOF', 'l1', torch.bfloat16),
+]
+
+
+@pytest.mark.parametrize(('family', 'mode', 'dtype'), AMP)
+def test_amp_is_near_float32(make_pupil, family, mode, dtype):
+    contracts.assert_amp_is_near_float32(*make_pupil(family, mode), dtype)
 
 
 @pytest.mark.slow
@@ -85,7 +103,15 @@ def test_learns_from_the_teacher_alone(make_pupil, monkeypatch, family, mode):
     assert course[-1] < 0.6 * course[0]
 
 
-ONE_ANCHOR = [('GFL', 'ATSS', {}), ('ATSS', 'GFL', {}), ('GFL', 'GFL', {'bbox_head.reg_max': 4})]
+ONE_ANCHOR = [
+    ('GFL', 'ATSS', {}),
+    ('ATSS', 'GFL', {}),
+    ('GFL', 'GFL', {'bbox_head.reg_max': 4}),
+    ('TOOD', 'PAA', {}),
+    ('DDOD', 'TOOD', {}),
+    ('YOLOX', 'RTMDet', {}),
+    ('RTMDet', 'YOLOX', {}),
+]
 
 
 @pytest.mark.parametrize(('family', 'other', 'changes'), ONE_ANCHOR)
@@ -104,7 +130,9 @@ def test_l1_compares_means_of_distributions_of_other_lengths(make_pupil, detecto
     assert distilled(student.loss(*batch))['loss_distill_bbox'] > 0
 
 
-@pytest.mark.parametrize(('family', 'other'), [('GFL', 'ATSS'), ('ATSS', 'GFL')])
+@pytest.mark.parametrize(
+    ('family', 'other'), [('GFL', 'ATSS'), ('ATSS', 'GFL'), ('TOOD', 'ATSS'), ('YOLOX', 'RTMDet')]
+)
 def test_l1_refuses_boxes_that_are_written_differently(
     make_pupil, detector, save_teacher, family, other
 ):

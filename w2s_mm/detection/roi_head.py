@@ -154,7 +154,7 @@ class RoIDistillHead(DistillHead):
                 )
         if self.loss_rpn is not None:
             names = [f"{type(model).__name__}'s rpn_head" for model in (student, teacher)]
-            check_dense(student.rpn_head, teacher.rpn_head, None, names)
+            check_dense(student.rpn_head, teacher.rpn_head, self.loss_rpn, None, names)
 
     def ask(
         self,
@@ -178,7 +178,7 @@ class RoIDistillHead(DistillHead):
             stages.append(RoIOutput(given['cls_score'], given['bbox_pred'], heads[which]))
         rpn = None
         if self.loss_rpn is not None:
-            output = model.rpn_head(features)[:2]
+            output = model.rpn_head(features)
             rpn = dense_answer(output, model.rpn_head, self.score_thr, with_boxes=False)
         return RoIAnswer(stages, rpn)
 
@@ -207,7 +207,7 @@ class RoIDistillHead(DistillHead):
         if self.loss_rpn is not None:
             rpn = compare_dense(
                 student.rpn_head,
-                tape.last('rpn_head').output[:2],
+                tape.last('rpn_head').output,
                 answer.rpn,
                 self.loss_rpn,
                 temperature,
