@@ -124,9 +124,9 @@ class W2SFasterRCNN(WeakToStrong, FasterRCNN):
 
 @MODELS.register_module()
 class W2SMaskRCNN(WeakToStrong, MaskRCNN):
-    """Mask R-CNN student (arXiv 1703.06870): classes and boxes are distilled, masks are not."""
+    """Mask R-CNN student (arXiv 1703.06870): classes and boxes are distilled, masks on request."""
 
 
 @MODELS.register_module()
 class W2SCascadeRCNN(WeakToStrong, CascadeRCNN):
-    """Cascade R-CNN student (arXiv 1712.00726): every stage is distilled, masks are not."""
+    """Cascade R-CNN student (arXiv 1712.00726): every stage is distilled, masks on request."""
