@@ -77,6 +77,29 @@ def test_amp_is_near_float32(make_pupil, family, mode, dtype):
     contracts.assert_amp_is_near_float32(*make_pupil(family, mode), dtype)
 
 
+@pytest.mark.parametrize('family', ONE_STAGE)
+def test_remembered_answers_give_the_same_terms(make_pupil, monkeypatch, family):
+    """Split into images and joined again, as an AnswerMemory does."""
+    student, batch = make_pupil(family)
+    batch_norms_in_eval_mode(student)
+    head, ask = student.distill_heads[0], student.distill_heads[0].ask
+
+    def ask_one_by_one(student, teacher, inputs, samples, tape):
+        parts = []
+        for i in (0, 1):
+            with teacher.batch([head]):
+                answer = ask(student, teacher, inputs[i : i + 1], samples[i : i + 1], tape)
+            parts += head.split(answer, 1)
+        return head.join(teacher.model, parts, tape)
+
+    expected = distilled(student.loss(*batch))
+    monkeypatch.setattr(head, 'ask', ask_one_by_one)
+    found = distilled(student.loss(*batch))
+    assert expected.keys() == found.keys() and len(found) == 2
+    for name, term in expected.items():
+        torch.testing.assert_close(found[name], term, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.slow
 @BOTH
 @EACH
