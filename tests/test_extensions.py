@@ -123,30 +123,29 @@ def test_a_loss_that_asks_for_labels(distilled, faster_rcnn, make_batch):
 
 
 FAMILY = """
-    from mmdet.models import FOVEA
+    from mmdet.models import AutoAssign
     from mmengine.registry import MODELS
     from w2s_mm.core.student import WeakToStrong
 
     @MODELS.register_module()
-    class W2SFOVEA(WeakToStrong, FOVEA):
+    class W2SAutoAssign(WeakToStrong, AutoAssign):
         pass
 """
 HEAD = """
-    import torch
-    from mmdet.models.dense_heads import FoveaHead
+    from mmdet.models.dense_heads import AutoAssignHead
     from mmengine.registry import MODELS
     from w2s_mm.detection import BoxCode, box_code
 
     @MODELS.register_module()
-    class OwnHead(FoveaHead):
+    class OwnHead(AutoAssignHead):
         pass
 
     class OwnCode(BoxCode):
+        def encoded(self, rows, strides):
+            return rows / strides
+
         def corners(self, priors, encoded, strides):
-            size = strides.clone()  # the length that the head's numbers are relative to
-            for stride, base in zip(self.head.strides, self.head.base_edge_list):
-                size[strides == stride] = base
-            return self.coder.decode(priors, encoded.exp() * size)
+            return self.coder.decode(priors, encoded * strides)
 
     @box_code.register
     def _(head: OwnHead) -> BoxCode:
@@ -155,10 +154,10 @@ HEAD = """
 
 
 @pytest.fixture
-def fovea(retinanet):
-    """``fovea(head)``: a tiny FoveaBox (arXiv 1904.03797), which the package does not know."""
+def auto_assign(retinanet):
+    """``auto_assign(head)``: a tiny AutoAssign (arXiv 2007.03496), not known to the package."""
 
-    def config(head='FoveaHead'):
+    def config(head='AutoAssignHead'):
         bbox_head = {
             'type': head,
             'num_classes': 3,
@@ -166,12 +165,11 @@ def fovea(retinanet):
             'feat_channels': 16,
             'stacked_convs': 1,
             'strides': [8, 16],
-            'base_edge_list': [16, 40],
-            'scale_ranges': ((1, 32), (16, 64)),
-            'loss_cls': {'type': 'FocalLoss', 'use_sigmoid': True},
-            'loss_bbox': {'type': 'SmoothL1Loss'},
+            'regress_ranges': ((-1, 24), (24, 1e8)),
+            'norm_cfg': {'type': 'GN', 'num_groups': 4},
+            'loss_bbox': {'type': 'GIoULoss', 'loss_weight': 5.0},
         }
-        return {**retinanet(), 'type': 'FOVEA', 'bbox_head': bbox_head, 'train_cfg': {}}
+        return {**retinanet(), 'type': 'AutoAssign', 'bbox_head': bbox_head, 'train_cfg': None}
 
     return config
 
@@ -180,10 +178,10 @@ class TestADetectorFamilyInTwoLines(StudentContracts):
     TERMS = frozenset({'cls'})
 
     @pytest.fixture
-    def twins(self, distilled, fovea, build, make_batch):
-        student = distilled(FAMILY, plain=fovea(), head={'type': 'DenseDistillHead'})
+    def twins(self, distilled, auto_assign, build, make_batch):
+        student = distilled(FAMILY, plain=auto_assign(), head={'type': 'DenseDistillHead'})
         torch.manual_seed(0)
-        return student, build(fovea()).train(), make_batch(student)
+        return student, build(auto_assign()).train(), make_batch(student)
 
 
 FORMS = {'encoded': 'mmdet.L1Loss', 'corners': 'mmdet.GIoULoss'}
@@ -194,8 +192,8 @@ def head_with_boxes(form):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_a_box_code(distilled, fovea, make_batch, form):
-    student = distilled(FAMILY, HEAD, plain=fovea('OwnHead'), head=head_with_boxes(form))
+def test_a_box_code(distilled, auto_assign, make_batch, form):
+    student = distilled(FAMILY, HEAD, plain=auto_assign('OwnHead'), head=head_with_boxes(form))
     batch = make_batch(student)
     losses = student.loss(*batch)
     assert losses['loss_distill_cls'] > 0 and losses['loss_distill_bbox'] > 0
@@ -206,8 +204,8 @@ def test_a_box_code(distilled, fovea, make_batch, form):
         assert student.loss(*batch)[f'loss_distill_{term}'].item() == pytest.approx(0, abs=1e-4)
 
 
-def test_a_box_codes_corners_are_the_boxes_that_the_head_predicts(distilled, fovea, make_batch):
-    student = distilled(FAMILY, HEAD, plain=fovea('OwnHead'), head=head_with_boxes('corners'))
+def test_a_box_codes_corners_are_the_boxes_of_the_head(distilled, auto_assign, make_batch):
+    student = distilled(FAMILY, HEAD, plain=auto_assign('OwnHead'), head=head_with_boxes('corners'))
     seen = []
     student.distill_heads[0].loss_bbox.register_forward_pre_hook(
         lambda _, args: seen.append(args[1])
@@ -224,12 +222,14 @@ def test_a_box_codes_corners_are_the_boxes_that_the_head_predicts(distilled, fov
             *maps, batch_img_metas=metas, cfg=config, with_nms=False
         )
     expected = torch.cat([result.bboxes for result in predicted]).unique(dim=0)
-    found = seen[0].clamp(min=0, max=63)  # FoveaBox ends at the last pixel
+    found = seen[0].clamp(min=0, max=64)
     apart = (expected[:, None] - found).abs().amax(-1)
     assert len(expected) > 20
     assert apart.amin(1).max() < 1e-3
 
 
-def test_a_family_whose_boxes_are_unknown_is_told_how_to_add_them(distilled, fovea):
-    with pytest.raises(W2SError, match=r'FoveaHead.*registered with w2s_mm\.detection\.box_code'):
-        distilled(FAMILY, plain=fovea(), head=head_with_boxes('corners'))
+def test_a_family_whose_boxes_are_unknown_is_told_how_to_add_them(distilled, auto_assign):
+    with pytest.raises(
+        W2SError, match=r'AutoAssignHead.*registered with w2s_mm\.detection\.box_code'
+    ):
+        distilled(FAMILY, plain=auto_assign(), head=head_with_boxes('corners'))

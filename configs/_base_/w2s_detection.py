@@ -8,7 +8,8 @@ it:
                  distill_head=_base_.w2s.distill_head)
     default_hooks = _base_.w2s.hooks
 
-`w2s.roi_distill_head` is for two-stage detectors. A baseline takes `w2s.measure_hooks`.
+`w2s.roi_distill_head` is for two-stage detectors, `w2s.softmax_distill_head` for one-stage detectors
+with a background class (SSD, YOLACT). A baseline takes `w2s.measure_hooks`.
 """
 
 custom_imports = dict(imports=['w2s_mm.detection', 'w2s_mm.hooks'], allow_failed_imports=False)
@@ -19,6 +20,13 @@ w2s = dict(
         score_thr=0.2,
         box_form='encoded',
         loss_cls=dict(type='FocalLogitDistillLoss', focal=2.0),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=1.0),  # beta
+    ),
+    softmax_distill_head=dict(
+        type='DenseDistillHead',
+        score_thr=0.2,
+        box_form='encoded',
+        loss_cls=dict(type='KLDistillLoss'),
         loss_bbox=dict(type='mmdet.L1Loss', loss_weight=1.0),  # beta
     ),
     roi_distill_head=dict(

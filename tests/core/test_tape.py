@@ -24,6 +24,19 @@ def hooks(model):
     return sum(len(module._forward_hooks) for module in model.modules())
 
 
+class Pair(nn.Module):
+    def forward(self, x):
+        return x, [x + 1]
+
+
+def test_a_list_that_is_changed_afterwards_is_recorded_as_it_was():
+    model = nn.Sequential(Pair())
+    with record(model, ['0']) as tape:
+        _, others = model(torch.ones(1))
+        others[0] = torch.zeros(1)
+    assert tape.last('0').output[1][0] == 2
+
+
 def test_records_every_call_in_order_with_the_very_tensors():
     model, x = Twice(), torch.ones(1, 2)
     with record(model, ['inner', 'scale', 'inner.0']) as tape:

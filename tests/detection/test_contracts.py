@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tests import contracts
-from tests.conftest import ONE_STAGE, TWO_STAGE
+from tests.one_stage import ONE_STAGE
+from tests.two_stage import TWO_STAGE
 from w2s_mm.core.teacher import FrozenTeacher
 
 FAMILIES = [*ONE_STAGE, *TWO_STAGE]
@@ -21,7 +22,7 @@ def twins(detector, build, make_family, make_batch, family):
     student = make_family(family)
     torch.manual_seed(0)
     plain = build(detector(family)).train()
-    return student, plain, make_batch(plain, masks=family == 'MaskRCNN')
+    return student, plain, make_batch(plain, masks=family in ('MaskRCNN', 'YOLACT'))
 
 
 @pytest.mark.parametrize('family', FAMILIES)

@@ -312,10 +312,42 @@ def test_giou_decodes_each_side_with_its_own_coder(make_student, make_teacher, m
 SOFTMAX = {'bbox_head.loss_cls': dict(_delete_=True, type='CrossEntropyLoss', use_sigmoid=False)}
 
 
-def test_softmax_heads_are_refused(make_student, make_teacher):
+def test_softmax_heads_are_not_compared_by_sigmoid_scores(make_student, make_teacher):
     assert 'sigmoid' in refusal(make_student, make_teacher, SOFTMAX)
     both = refusal(make_student, make_teacher, SOFTMAX, student=SOFTMAX)
-    assert 'softmax' in both and 'use_sigmoid=True' in both
+    assert 'RetinaHead outputs a softmax' in both and "type='KLDistillLoss'" in both
+
+
+def test_softmax_term_equals_a_loop_over_every_prior(make_student, make_teacher, make_batch):
+    """KL over classes and background, where a class (not the background) reaches the threshold."""
+    T, threshold, C = 2.0, 0.4, 4
+    student = make_student(
+        SOFTMAX,
+        make_teacher(SOFTMAX),
+        distill_head={
+            'type': 'DenseDistillHead',
+            'score_thr': threshold,
+            'loss_cls': {'type': 'KLDistillLoss'},
+            'loss_bbox': {'type': 'mmdet.L1Loss'},
+        },
+    )
+    cls, bbox, ours, theirs = distill(student, make_batch(student), T)
+    expected_cls, expected_bbox, count = 0.0, 0.0, 0
+    for place in priors(ours[0]):
+        target = torch.tensor(at(theirs[0], C, place), dtype=torch.float64)
+        weight = target.softmax(0)[:-1].max().item()
+        if weight < threshold:
+            continue
+        count += 1
+        p = (target / T).softmax(0).tolist()
+        own = torch.tensor(at(ours[0], C, place), dtype=torch.float64)
+        q = (own / T).softmax(0).tolist()
+        expected_cls += T**2 * sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+        deltas = at(ours[1], 4, place), at(theirs[1], 4, place)
+        expected_bbox += weight * sum(abs(a - b) for a, b in zip(*deltas, strict=True))
+    assert 0.05 < count / (2 * A * (8 * 8 + 4 * 4)) < 0.95
+    assert cls.item() == pytest.approx(expected_cls / count, rel=1e-4)
+    assert bbox.item() == pytest.approx(expected_bbox / count, rel=1e-4)
 
 
 def test_teacher_without_a_dense_head_is_refused(make_student, retinanet, build, tmp_path):

@@ -1,14 +1,19 @@
 """Every family of detectors learns from a teacher of its own kind."""
 
 import copy
+import itertools
 
 import pytest
 import torch
 
-from tests.conftest import ONE_STAGE, TWO_STAGE
+from tests import contracts
+from tests.detection.conftest import batch_norms_in_eval_mode
+from tests.one_stage import ONE_STAGE
+from tests.two_stage import TWO_STAGE
 from w2s_mm.utils.errors import W2SError
 
 FAMILIES = [*ONE_STAGE, *TWO_STAGE]
+WITH_MASKS = ('MaskRCNN', 'YOLACT')
 BOTH = pytest.mark.parametrize('mode', ['l1', 'giou'])
 EACH = pytest.mark.parametrize('family', FAMILIES)
 
@@ -21,7 +26,7 @@ def make_pupil(make_family, make_batch):
         student = make_family(family, mode, teacher, changes)
         student.prepare_teacher()
         student.set_distillation(1.0, 2.0)
-        return student, make_batch(student, masks=family == 'MaskRCNN')
+        return student, make_batch(student, masks=family in WITH_MASKS)
 
     return pupil
 
@@ -53,10 +58,46 @@ def test_terms_are_zero_for_the_teachers_own_weights(
 ):
     teacher = save_teacher(detector(family))
     student, batch = make_pupil(family, mode, teacher)
-    student.eval()  # the statistics that the teacher uses
+    batch_norms_in_eval_mode(student)
     student.load_state_dict(torch.load(teacher['checkpoint'])['state_dict'])
     for term in distilled(student.loss(*batch)).values():
         assert term.item() == pytest.approx(0, abs=2e-4)
+
+
+# On a CPU, deformable convolution has no bfloat16, and YOLOF's head no float16.
+AMP = [
+    *itertools.product(('YOLOX', 'FOVEA', 'SingleStageDetector'), ('l1',), contracts.AMP_BOUNDS),
+    ('TOOD', None, torch.float16),
+    ('YOLOF', 'l1', torch.bfloat16),
+]
+
+
+@pytest.mark.parametrize(('family', 'mode', 'dtype'), AMP)
+def test_amp_is_near_float32(make_pupil, family, mode, dtype):
+    contracts.assert_amp_is_near_float32(*make_pupil(family, mode), dtype)
+
+
+@pytest.mark.parametrize('family', ONE_STAGE)
+def test_remembered_answers_give_the_same_terms(make_pupil, monkeypatch, family):
+    """Split into images and joined again, as an AnswerMemory does."""
+    student, batch = make_pupil(family)
+    batch_norms_in_eval_mode(student)
+    head, ask = student.distill_heads[0], student.distill_heads[0].ask
+
+    def ask_one_by_one(student, teacher, inputs, samples, tape):
+        parts = []
+        for i in (0, 1):
+            with teacher.batch([head]):
+                answer = ask(student, teacher, inputs[i : i + 1], samples[i : i + 1], tape)
+            parts += head.split(answer, 1)
+        return head.join(teacher.model, parts, tape)
+
+    expected = distilled(student.loss(*batch))
+    monkeypatch.setattr(head, 'ask', ask_one_by_one)
+    found = distilled(student.loss(*batch))
+    assert expected.keys() == found.keys() and len(found) == 2
+    for name, term in expected.items():
+        torch.testing.assert_close(found[name], term, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -85,7 +126,15 @@ def test_learns_from_the_teacher_alone(make_pupil, monkeypatch, family, mode):
     assert course[-1] < 0.6 * course[0]
 
 
-ONE_ANCHOR = [('GFL', 'ATSS', {}), ('ATSS', 'GFL', {}), ('GFL', 'GFL', {'bbox_head.reg_max': 4})]
+ONE_ANCHOR = [
+    ('GFL', 'ATSS', {}),
+    ('ATSS', 'GFL', {}),
+    ('GFL', 'GFL', {'bbox_head.reg_max': 4}),
+    ('TOOD', 'PAA', {}),
+    ('DDOD', 'TOOD', {}),
+    ('YOLOX', 'RTMDet', {}),
+    ('RTMDet', 'YOLOX', {}),
+]
 
 
 @pytest.mark.parametrize(('family', 'other', 'changes'), ONE_ANCHOR)
@@ -104,7 +153,9 @@ def test_l1_compares_means_of_distributions_of_other_lengths(make_pupil, detecto
     assert distilled(student.loss(*batch))['loss_distill_bbox'] > 0
 
 
-@pytest.mark.parametrize(('family', 'other'), [('GFL', 'ATSS'), ('ATSS', 'GFL')])
+@pytest.mark.parametrize(
+    ('family', 'other'), [('GFL', 'ATSS'), ('ATSS', 'GFL'), ('TOOD', 'ATSS'), ('YOLOX', 'RTMDet')]
+)
 def test_l1_refuses_boxes_that_are_written_differently(
     make_pupil, detector, save_teacher, family, other
 ):

@@ -5,9 +5,11 @@ import math
 import pytest
 import torch
 
+from tests.detection.conftest import batch_norms_in_eval_mode
 from w2s_mm.core.tape import Call, Tape, record
-from w2s_mm.detection.dense import dense_answer, sigmoid_divergence, sigmoid_entropy
+from w2s_mm.detection.dense import dense_answer
 from w2s_mm.detection.roi_head import RoIAnswer, RoIOutput
+from w2s_mm.detection.score_codes import sigmoid_divergence, sigmoid_entropy
 
 
 def bernoulli(p, q):
@@ -62,12 +64,15 @@ def test_dense_divergence_is_that_where_the_teacher_is_confident(one_confident_p
     torch.testing.assert_close(found, torch.tensor([expected]))
 
 
-@pytest.mark.parametrize('family', ['RetinaNet', 'GFL', 'FasterRCNN', 'CascadeRCNN'])
+@pytest.mark.parametrize(
+    'family', ['RetinaNet', 'GFL', 'YOLOX', 'YOLACT', 'FasterRCNN', 'CascadeRCNN']
+)
 def test_a_student_equal_to_its_teacher_has_divergence_zero(make_family, make_batch, family):
-    student = make_family(family).eval()
+    student = make_family(family)
+    batch_norms_in_eval_mode(student)
     student.load_state_dict(torch.load(student.teacher.checkpoint)['state_dict'])
     head = student.distill_heads[0]
-    probe, batch = head.probe(), make_batch(student)
+    probe, batch = head.probe(), make_batch(student, masks=family == 'YOLACT')
     with torch.no_grad(), record(student, probe.taps(student)) as tape:
         student.loss(*batch)
         answer = head.ask(student, student.teacher, *batch, tape)

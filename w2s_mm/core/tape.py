@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from torch import nn
+from torch.utils._pytree import tree_map
 
 from w2s_mm.utils.errors import W2SError
 
@@ -42,7 +43,8 @@ class Tape(dict[str, list[Call]]):
 def record(module: nn.Module, taps: Sequence[str]) -> Iterator[Tape]:
     """Record all calls of the submodules ``taps`` inside the context.
 
-    Nothing is detached, copied or run twice: the recorded tensors are the model's own.
+    Nothing is detached, copied or run twice: the recorded tensors are the model's own. The lists
+    around them are not, as a model may replace tensors in its lists afterwards (FSAF).
 
     Args:
         module: The model to record.
@@ -61,7 +63,7 @@ def record(module: nn.Module, taps: Sequence[str]) -> Iterator[Tape]:
             handles.append(
                 module.get_submodule(name).register_forward_hook(
                     lambda _, args, kwargs, output, calls=calls: calls.append(
-                        Call(args, kwargs, output)
+                        Call(args, kwargs, tree_map(lambda leaf: leaf, output))
                     ),
                     with_kwargs=True,
                 )

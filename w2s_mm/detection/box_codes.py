@@ -5,11 +5,24 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from mmdet.models.dense_heads import AnchorHead, FCOSHead, GFLHead, RTMDetHead
+import torch
+from mmdet.models.dense_heads import (
+    AnchorHead,
+    FCOSHead,
+    FoveaHead,
+    GFLHead,
+    RTMDetHead,
+    TOODHead,
+    VFNetHead,
+    YOLOXHead,
+)
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, DistancePointBBoxCoder
+from mmdet.structures.bbox import distance2bbox
 from torch import Tensor
 
 from w2s_mm.utils.errors import W2SError
+
+from .places import Levels
 
 
 class BoxCode:
@@ -23,10 +36,15 @@ class BoxCode:
     """
 
     channels = 4  # per raw row
+    uses_coder = True  # whether the head's bbox_coder has a part in its encoding
 
     def __init__(self, head: Any) -> None:
         self.head = head
-        self.coder = head.bbox_coder
+        self.coder: Any = head.bbox_coder if self.uses_coder else None
+
+    def maps(self, output: Any) -> Levels:
+        """The raw boxes in the head's output, L maps of shape (N, A*channels, H, W)."""
+        return output[1]
 
     def encoded(self, rows: Tensor, strides: Tensor) -> Tensor:
         """Raw rows (R, channels) as four numbers (R, 4) of a scale near 1.
@@ -49,11 +67,16 @@ class BoxCode:
 
     def compares_with(self, other: BoxCode) -> bool:
         """Whether :meth:`converted` can convert the encoded numbers of ``other`` to this code."""
-        return type(self) is type(other) and comparable(self.coder, other.coder)
+        same = type(self) is type(other)
+        return same and (self.coder is None or comparable(self.coder, other.coder))
 
     def converted(self, encoded: Tensor, other: BoxCode) -> Tensor:
         """Convert the encoded numbers (R, 4) of ``other`` to this code."""
         return rescaled(encoded, other.coder, self.coder)
+
+    def described(self) -> str:
+        """Description for an error message."""
+        return type(self).__name__ if self.coder is None else described(self.coder)
 
 
 class DistanceCode(BoxCode):
@@ -68,6 +91,69 @@ class DistanceCode(BoxCode):
     def corners(self, priors: Tensor, encoded: Tensor, strides: Tensor) -> Tensor:
         """Boxes around the points."""
         return self.coder.decode(priors, encoded * strides)
+
+
+class RefinedDistanceCode(DistanceCode):
+    """VFNet (arXiv 2008.13367): the refined distances, which it predicts with.
+
+    In training its output has the initial distances before them.
+    """
+
+    def maps(self, output: Any) -> Levels:
+        """The last maps of the output."""
+        return output[-1]
+
+
+class LogDistanceCode(BoxCode):
+    """FoveaBox (arXiv 1904.03797): logarithms of the distances to the four sides, in strides.
+
+    Raises:
+        W2SError: Two levels of the head have the same stride.
+    """
+
+    uses_coder = False
+
+    def __init__(self, head: Any) -> None:
+        super().__init__(head)
+        self.strides = [stride[0] for stride in head.prior_generator.strides]
+        if len(set(self.strides)) < len(self.strides):
+            raise W2SError(
+                f'{type(head).__name__} has levels of the same stride ({self.strides}), of which '
+                f'the lengths base_edge_list may differ. Expected another stride for every level.'
+            )
+
+    def encoded(self, rows: Tensor, strides: Tensor) -> Tensor:
+        """Logarithms of distances in strides; the head's are in lengths of each level."""
+        level = (strides == strides.new_tensor(self.strides)).int().argmax(-1)
+        lengths = strides.new_tensor(self.head.base_edge_list)[level]
+        return rows + (lengths[:, None] / strides).log()
+
+    def corners(self, priors: Tensor, encoded: Tensor, strides: Tensor) -> Tensor:
+        """Boxes around the points."""
+        return distance2bbox(priors, encoded.exp() * strides)
+
+
+class CentreSizeCode(BoxCode):
+    """YOLOX (arXiv 2107.08430): centre from the point, and logarithm of the size, in strides."""
+
+    uses_coder = False
+
+    def corners(self, priors: Tensor, encoded: Tensor, strides: Tensor) -> Tensor:
+        """Boxes near the points."""
+        return self.head._bbox_decode(torch.cat([priors, strides, strides], dim=1), encoded)
+
+
+class CornerCode(BoxCode):
+    """TOOD (arXiv 2108.07755): corners in strides.
+
+    Two of them differ by as much as the distances from a prior to the four sides, in strides.
+    """
+
+    uses_coder = False
+
+    def corners(self, priors: Tensor, encoded: Tensor, strides: Tensor) -> Tensor:
+        """Corners in pixels."""
+        return encoded * strides
 
 
 class DistanceDistributionCode(BoxCode):
@@ -101,8 +187,9 @@ def box_code(head: Any) -> BoxCode:
     """
     raise W2SError(
         f'The box encoding of {type(head).__name__} is unknown. Expected an anchor head with box '
-        f'deltas, the head of FCOS, GFL or RTMDet, or a head registered with '
-        f'w2s_mm.detection.box_code. To distill classes only: model.distill_head.loss_bbox=None.'
+        f'deltas, the head of FCOS, FoveaBox, GFL, RTMDet, TOOD, VFNet or YOLOX, or a head '
+        f'registered with w2s_mm.detection.box_code. To distill classes only: '
+        f'model.distill_head.loss_bbox=None.'
     )
 
 
@@ -118,6 +205,26 @@ def _(head: AnchorHead) -> BoxCode:
 @box_code.register
 def _(head: GFLHead) -> BoxCode:
     return DistanceDistributionCode(head)
+
+
+@box_code.register
+def _(head: VFNetHead) -> BoxCode:
+    return RefinedDistanceCode(head)
+
+
+@box_code.register
+def _(head: FoveaHead) -> BoxCode:
+    return LogDistanceCode(head)
+
+
+@box_code.register
+def _(head: YOLOXHead) -> BoxCode:
+    return CentreSizeCode(head)
+
+
+@box_code.register
+def _(head: TOODHead) -> BoxCode:
+    return CornerCode(head)
 
 
 @box_code.register

@@ -6,33 +6,29 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from mmdet.models.dense_heads import TOODHead, VFNetHead
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 
-from w2s_mm.losses import tempered
+from w2s_mm.losses import FocalLogitDistillLoss, tempered
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
-from .box_codes import box_code, described
+from .box_codes import box_code
 from .box_loss import BoxForm, box_term
 from .places import (
-    Levels,
+    Grids,
     Places,
     confident_places,
     grid_cells,
+    grids_of,
     places_of,
     priors_and_strides,
     priors_of,
     rows,
 )
+from .score_codes import score_code
 
-# Heads whose outputs are not what their base class suggests, and why.
-_UNFIT = {
-    VFNetHead: 'its outputs in training and in evaluation differ',
-    TOODHead: 'it outputs class probabilities and decoded boxes, not logits and deltas',
-}
-_NEEDED = ('prior_generator', 'bbox_coder', 'num_classes', 'use_sigmoid_cls', 'cls_out_channels')
+_NEEDED = ('prior_generator', 'num_classes', 'use_sigmoid_cls', 'cls_out_channels')
 
 
 class DenseAnswer(NamedTuple):
@@ -42,12 +38,13 @@ class DenseAnswer(NamedTuple):
 
     Attributes:
         places: Where they are.
-        logits: Raw class scores, shape (R, C).
+        logits: Logits of the classes, shape (R, C); of classes and background, shape (R, C+1), if
+            they have a softmax.
         boxes: Raw boxes, shape (R, K) with K = 4 or more; None where no boxes are compared.
         score: Highest class score of each, shape (R,).
         peak: Largest absolute value among the highest logits of all priors, a scalar. It is not
             finite if one of them is NaN, which would otherwise just not be confident.
-        shapes: Shapes of the maps of class scores, (N, A*C, H, W) per level.
+        grids: Its priors, (N, A, H, W) per level.
         head: The teacher's head.
     """
 
@@ -56,16 +53,19 @@ class DenseAnswer(NamedTuple):
     boxes: Tensor | None
     score: Tensor
     peak: Tensor
-    shapes: list[tuple[int, ...]]
+    grids: Grids
     head: Any
 
 
-def check_dense(ours: Any, theirs: Any, box_form: BoxForm | None, names: Sequence[str]) -> None:
+def check_dense(
+    ours: Any, theirs: Any, loss_cls: nn.Module, box_form: BoxForm | None, names: Sequence[str]
+) -> None:
     """Check that the classes, priors and boxes of two heads can be compared.
 
     Args:
         ours: The student's head, or None where the detector has none.
         theirs: The teacher's head, or None.
+        loss_cls: The loss between their class logits.
         box_form: Form in which boxes are compared; None for no box term.
         names: Names of student and teacher for error messages.
 
@@ -77,29 +77,27 @@ def check_dense(ours: Any, theirs: Any, box_form: BoxForm | None, names: Sequenc
         if lacks:
             raise W2SError(
                 f'{who} has no dense head that can be compared (missing: {", ".join(lacks)}). '
-                f'Expected heads with sigmoid class scores and priors for both teacher and student.'
+                f'Expected heads with class scores and priors for both teacher and student.'
             )
-        for unfit, why in _UNFIT.items():
-            if isinstance(head, unfit):
-                raise W2SError(f'{type(head).__name__} cannot be distilled: {why}.')
     for what, found, expected in _facts(ours, theirs):
         if found != expected:
             raise W2SError(
                 f'Teacher and student differ in their {what}: teacher {found}, student {expected}. '
                 f"Choose a teacher whose head matches the student's."
             )
-    if not ours.use_sigmoid_cls:
+    if not ours.use_sigmoid_cls and isinstance(loss_cls, FocalLogitDistillLoss):
         raise W2SError(
-            'Dense heads are compared by sigmoid class scores, and these heads use softmax. Choose '
-            'heads whose loss_cls has use_sigmoid=True.'
+            f'{type(ours).__name__} outputs a softmax over classes and background, and '
+            f'FocalLogitDistillLoss compares sigmoid scores. Choose a loss between softmax logits, '
+            f"type='KLDistillLoss'."
         )
     if box_form is not None:
         codes = box_code(ours), box_code(theirs)
         if box_form == 'encoded' and not codes[0].compares_with(codes[1]):
             raise W2SError(
                 f'Teacher and student differ in their box coders: teacher '
-                f'{described(theirs.bbox_coder)}, student {described(ours.bbox_coder)}. Choose a '
-                f"teacher whose head matches the student's, or compare decoded boxes: "
+                f'{codes[1].described()}, student {codes[0].described()}. Choose a teacher whose '
+                f"head matches the student's, or compare decoded boxes: "
                 f"model.distill_head.box_form='corners' with loss_bbox.type='mmdet.GIoULoss'."
             )
 
@@ -122,28 +120,25 @@ def _facts(ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
         yield f'base anchors (priors) of level {level}', found, expected
 
 
-def dense_answer(
-    output: tuple[Levels, Levels], head: Any, score_thr: float, with_boxes: bool
-) -> DenseAnswer:
+def dense_answer(output: Any, head: Any, score_thr: float, with_boxes: bool) -> DenseAnswer:
     """The rows of a teacher's output where its best class score reaches the threshold.
 
     Args:
-        output: Raw class scores (N, A*C, H, W) and boxes (N, A*K, H, W), L levels of each.
+        output: Output of the head, such as class scores (N, A*C, H, W) and boxes (N, A*K, H, W), L
+            levels of each.
         head: The teacher's head.
         score_thr: Lowest score, at T = 1, of a prior that takes part.
         with_boxes: Whether boxes are compared.
     """
-    scores, boxes = output
-    places, score, peak = confident_places(scores, head.cls_out_channels, score_thr)
-    return DenseAnswer(
-        places,
-        rows(scores, head.cls_out_channels, places),
-        rows(boxes, box_code(head).channels, places) if with_boxes else None,
-        score,
-        peak,
-        [tuple(m.shape) for m in scores],
-        head,
-    )
+    classes = score_code(head)
+    scores = classes.maps(output)
+    places, score, peak = confident_places(classes.best(scores), score_thr)
+    boxes = None
+    if with_boxes:
+        code = box_code(head)
+        boxes = rows(code.maps(output), code.channels, places)
+    logits = classes.logits(rows(scores, classes.channels, places))
+    return DenseAnswer(places, logits, boxes, score, peak, grids_of(scores, classes.channels), head)
 
 
 def split_dense(answer: DenseAnswer) -> dict[str, Tensor]:
@@ -158,43 +153,39 @@ def split_dense(answer: DenseAnswer) -> dict[str, Tensor]:
 
 
 def join_dense(
-    parts: Sequence[dict[str, Tensor]],
-    shapes: list[tuple[int, ...]],
-    head: Any,
-    device: torch.device,
+    parts: Sequence[dict[str, Tensor]], grids: Grids, head: Any, device: torch.device
 ) -> DenseAnswer:
     """The answer on a batch, from those on its images.
 
     Args:
         parts: N results of :func:`split_dense`.
-        shapes: Shapes of the maps of class scores of the batch.
+        grids: The priors of the batch.
         head: The teacher's head.
         device: Where the answer is to be.
     """
-    channels = head.cls_out_channels
     cells = torch.cat([part['cells'] for part in parts])
     image = torch.arange(len(parts)).repeat_interleave(
         torch.tensor([len(part['cells']) for part in parts])
     )
-    prior = priors_of(cells, shapes, channels)
+    prior = priors_of(cells, grids)
 
     def joined(name: str) -> Tensor:
         return torch.cat([part[name] for part in parts]).to(device)
 
     return DenseAnswer(
-        places_of(shapes, channels, image.to(device), prior.to(device)),
+        places_of(grids, image.to(device), prior.to(device)),
         joined('logits'),
         joined('boxes') if 'boxes' in parts[0] else None,
         joined('score'),
         torch.stack([part['peak'] for part in parts]).amax().to(device),
-        shapes,
+        grids,
         head,
     )
 
 
 def compare_dense(
     head: Any,
-    output: tuple[Levels, Levels],
+    output: Any,
     answer: DenseAnswer,
     loss_cls: nn.Module,
     temperature: float,
@@ -205,31 +196,32 @@ def compare_dense(
 
     Args:
         head: The student's head.
-        output: Its raw class scores and boxes, as in :func:`dense_answer`.
+        output: Its output, as in :func:`dense_answer`.
         answer: That of the teacher.
-        loss_cls: A loss between sigmoid logits.
+        loss_cls: A loss between the logits of the classes.
         temperature: ``T(u)``.
         loss_bbox: A box loss, or None for no box term.
         box_form: Form of the boxes that it compares.
 
     Raises:
-        W2SError: The outputs of the two heads differ in shape.
+        W2SError: The two heads have other numbers of priors.
     """
-    scores, boxes = output
-    # Box maps may differ in their number of channels (GFL's distributions).
-    if [tuple(m.shape) for m in scores] != answer.shapes:
+    classes = score_code(head)
+    scores = classes.maps(output)
+    grids = grids_of(scores, classes.channels)
+    if grids != answer.grids:
         raise W2SError(
-            f'Head outputs differ in shape: teacher {answer.shapes}, student '
-            f'{[tuple(m.shape) for m in scores]}. Choose a teacher with the same classes, anchors '
-            f'and strides.'
+            f'Head outputs differ in their priors (images, priors per location, rows, columns of '
+            f'each level): teacher {answer.grids}, student {grids}. Choose a teacher with the same '
+            f'anchors and strides.'
         )
     count = count_over_ranks(answer.score)
-    logits = rows(scores, head.cls_out_channels, answer.places)
+    logits = classes.logits(rows(scores, classes.channels, answer.places))
     terms = {'cls': tempered(loss_cls, logits, answer.logits, temperature, avg_factor=count)}
     if loss_bbox is not None and answer.boxes is not None:
         codes = box_code(head), box_code(answer.head)
         priors, strides = priors_and_strides(head, scores, answer.places)
-        raw = rows(boxes, codes[0].channels, answer.places), answer.boxes
+        raw = rows(codes[0].maps(output), codes[0].channels, answer.places), answer.boxes
         ours, theirs = (
             code.encoded(full_precision(each), strides)
             for code, each in zip(codes, raw, strict=True)
@@ -251,20 +243,3 @@ def count_over_ranks(rows: Tensor) -> Tensor:
     if get_world_size() > 1:
         all_reduce(count, 'mean')
     return count.clamp(min=1.0)
-
-
-def sigmoid_entropy(logits: Tensor) -> Tensor:
-    """Entropy in nats of C independent binary predictions, summed: (R, C) to (R,)."""
-    logits = full_precision(logits)
-    return nn.functional.binary_cross_entropy_with_logits(
-        logits, logits.sigmoid(), reduction='none'
-    ).sum(-1)
-
-
-def sigmoid_divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(student || teacher) in nats of C independent binary predictions, summed: to (R,)."""
-    student, teacher = full_precision(student), full_precision(teacher)
-    cross = nn.functional.binary_cross_entropy_with_logits(
-        teacher, student.sigmoid(), reduction='none'
-    )
-    return cross.sum(-1) - sigmoid_entropy(student)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mmdet.models.detectors.single_stage_instance_seg import SingleStageInstanceSegmentor
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
@@ -23,11 +24,10 @@ from .dense import (
     compare_dense,
     dense_answer,
     join_dense,
-    sigmoid_divergence,
-    sigmoid_entropy,
     split_dense,
 )
-from .places import confident_places, rows
+from .places import confident_places, grids_of, rows
+from .score_codes import score_code
 
 
 @MODELS.register_module()
@@ -35,13 +35,14 @@ class DenseDistillHead(DistillHead):
     """Compares ``bbox_head`` outputs, prior by prior (arXiv 2604.15451, "Object Detection").
 
     ``L_distill = L_cls-distill + beta * L_box-distill`` over the priors where the teacher's best
-    class score reaches the threshold. Works with any MMDetection one-stage head that outputs
-    sigmoid class scores (N, A*C, H, W) per level and boxes in an encoding that
+    class score reaches the threshold. Works with any MMDetection one-stage head that outputs class
+    scores (N, A*C, H, W) per level and boxes in an encoding that
     :func:`~w2s_mm.detection.box_codes.box_code` supports, and that has the teacher's priors.
 
     Args:
-        loss_cls: Config of a loss between sigmoid logits, by default a
-            :class:`~w2s_mm.losses.FocalLogitDistillLoss`.
+        loss_cls: Config of a loss between logits. Default: a
+            :class:`~w2s_mm.losses.FocalLogitDistillLoss`, for sigmoid scores. Heads with a softmax
+            over classes and background need a :class:`~w2s_mm.losses.KLDistillLoss`.
         loss_bbox: Config of a box loss of MMDetection, whose ``loss_weight`` is the paper's beta;
             None for no box term (beta = 0).
         score_thr: Lowest teacher score of a prior that takes part, in (0, 1); always at T = 1.
@@ -84,11 +85,12 @@ class DenseDistillHead(DistillHead):
         """Check that the two heads have the same classes and priors, and comparable box coders.
 
         Raises:
-            W2SError: They differ; the message shows both sides.
+            W2SError: They differ, or the loss does not fit them; the message shows both sides.
         """
         ours, theirs = (getattr(model, 'bbox_head', None) for model in (student, teacher))
         names = [f"{type(model).__name__}'s bbox_head" for model in (student, teacher)]
-        check_dense(ours, theirs, self.box_form if self.loss_bbox is not None else None, names)
+        form = None if self.loss_bbox is None else self.box_form
+        check_dense(ours, theirs, self.loss_cls, form, names)
 
     def ask(
         self,
@@ -99,10 +101,12 @@ class DenseDistillHead(DistillHead):
         tape: Tape,
     ) -> DenseAnswer:
         """The teacher's raw head outputs on the same images, where it is confident."""
-        output = teacher.answer(student, inputs, data_samples)[0][:2]
-        return dense_answer(
-            output, teacher.model.bbox_head, self.score_thr, self.loss_bbox is not None
-        )
+        model: Any = teacher.model
+        if isinstance(model, SingleStageInstanceSegmentor):  # its mode='tensor' needs labels
+            output = model.bbox_head(model.extract_feat(teacher.see(student, inputs, data_samples)))
+        else:
+            output = teacher.answer(student, inputs, data_samples)[0]
+        return dense_answer(output, model.bbox_head, self.score_thr, self.loss_bbox is not None)
 
     def memory_key(self) -> tuple[Any, ...]:
         """The threshold, and whether boxes are kept."""
@@ -116,9 +120,10 @@ class DenseDistillHead(DistillHead):
         self, teacher: nn.Module, parts: Sequence[dict[str, Tensor]], tape: Tape
     ) -> DenseAnswer:
         """The confident priors of all images, at their places in the student's maps."""
+        head: Any = teacher.bbox_head
         scores = tape.last('bbox_head').output[0]
-        shapes = [tuple(m.shape) for m in scores]
-        return join_dense(parts, shapes, teacher.bbox_head, scores[0].device)
+        grids = grids_of(scores, head.cls_out_channels)
+        return join_dense(parts, grids, head, scores[0].device)
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
@@ -126,11 +131,11 @@ class DenseDistillHead(DistillHead):
         """Class term ``cls`` and box term ``bbox``, scalars.
 
         Raises:
-            W2SError: The outputs of the two heads differ in shape.
+            W2SError: The two heads have other numbers of priors.
         """
         return compare_dense(
             student.bbox_head,
-            tape.last('bbox_head').output[:2],
+            tape.last('bbox_head').output,
             answer,
             self.loss_cls,
             temperature,
@@ -159,16 +164,17 @@ class DenseProbe:
 
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
         """Entropy of the class scores at the priors that reach the threshold, shape (R,)."""
-        head: Any = model.bbox_head
-        scores = tape.last('bbox_head').output[0]
-        places = confident_places(scores, head.cls_out_channels, self.score_thr)[0]
-        return sigmoid_entropy(rows(scores, head.cls_out_channels, places))
+        classes = score_code(model.bbox_head)
+        scores = classes.maps(tape.last('bbox_head').output)
+        places = confident_places(classes.best(scores), self.score_thr)[0]
+        return classes.entropy(classes.logits(rows(scores, classes.channels, places)))
 
     def divergence(self, student: nn.Module, tape: Tape, answer: DenseAnswer) -> Tensor:
         """KL of the class scores at the priors where the teacher reaches the threshold, (R,)."""
-        scores = tape.last('bbox_head').output[0]
-        ours = rows(scores, answer.head.cls_out_channels, answer.places)
-        return sigmoid_divergence(ours, answer.logits)
+        classes = score_code(student.bbox_head)
+        scores = classes.maps(tape.last('bbox_head').output)
+        ours = classes.logits(rows(scores, classes.channels, answer.places))
+        return classes.divergence(ours, answer.logits)
 
     def features(self, model: nn.Module, tape: Tape) -> Tensor:
         """The backbone's last map, pooled over positions, shape (N, K)."""

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from w2s_mm.utils.precision import full_precision
-
 Levels = Sequence[Tensor]
+Grids = Sequence[tuple[int, ...]]  # (N, A, H, W) of each level
 
 
 class Places(NamedTuple):
@@ -29,58 +28,47 @@ class Places(NamedTuple):
     order: Tensor
 
 
-def confident_places(
-    scores: Levels, channels: int, score_thr: float
-) -> tuple[Places, Tensor, Tensor]:
-    """The priors whose best class score reaches a threshold.
-
-    The maximum over the classes is taken in the layout of the maps, so that only 1 / C of the
-    numbers is moved.
+def confident_places(best: Levels, score_thr: float) -> tuple[Places, Tensor, Tensor]:
+    """The priors whose best class reaches a threshold.
 
     Args:
-        scores: Raw class scores, L maps of shape (N, A*C, H, W).
-        channels: C.
+        best: Logits of the best class of every prior, L maps of shape (N, A, H, W).
         score_thr: The threshold, as a probability.
 
     Returns:
         The priors; the best score of each, (R,); and the largest absolute value of the best logits
         of all priors, a scalar.
     """
-    best = torch.cat([_best(m, channels) for m in scores], dim=1)
-    score = best.sigmoid()
+    logits = torch.cat([m.permute(0, 2, 3, 1).flatten(1) for m in best], dim=1)
+    score = logits.sigmoid()
     image, prior = (score >= score_thr).nonzero(as_tuple=True)
-    peak = best.abs().amax() if best.numel() else best.new_zeros(())
-    shapes = [tuple(m.shape) for m in scores]
-    return places_of(shapes, channels, image, prior), score[image, prior], peak
+    peak = logits.abs().amax() if logits.numel() else logits.new_zeros(())
+    return places_of(grids_of(best, 1), image, prior), score[image, prior], peak
 
 
-def _best(scores: Tensor, channels: int) -> Tensor:
-    """Highest logit of every prior of a level, (N, A*C, H, W) to (N, H*W*A)."""
-    best = scores.unflatten(1, (-1, channels)).amax(2)
-    return full_precision(best.permute(0, 2, 3, 1).flatten(1))
+def grids_of(maps: Levels, channels: int) -> Grids:
+    """Grids of priors of L maps of shape (N, A*channels, H, W)."""
+    return [(len(m), m.shape[1] // channels, *m.shape[2:]) for m in maps]
 
 
-def places_of(
-    shapes: Sequence[tuple[int, ...]], channels: int, image: Tensor, prior: Tensor
-) -> Places:
+def places_of(grids: Grids, image: Tensor, prior: Tensor) -> Places:
     """The places of some priors.
 
     Args:
-        shapes: Shapes of the maps of class scores, (N, A*C, H, W) for each level.
-        channels: C.
+        grids: Result of :func:`grids_of`.
         image: Indices of their images, shape (R,), in ascending order.
         prior: Their indices among the priors of an image, shape (R,), ascending within an image.
     """
-    sizes = [shape[1] // channels * shape[2] * shape[3] for shape in shapes]
+    sizes = [anchors * height * width for _, anchors, height, width in grids]
     ends = torch.tensor(sizes, device=prior.device).cumsum(0)
     level = torch.bucketize(prior, ends, right=True)
     by_level = level.argsort(stable=True)
     counts = level.bincount(minlength=len(sizes)).tolist()
     levels = []
     first = 0
-    for rows_of_level, shape, size in zip(by_level.split(counts), shapes, sizes, strict=True):
+    for rows_of_level, grid, size in zip(by_level.split(counts), grids, sizes, strict=True):
         place = prior[rows_of_level] - first
-        anchors, width = shape[1] // channels, shape[3]
+        _, anchors, _, width = grid
         cell = place // anchors
         levels.append((image[rows_of_level], place % anchors, cell // width, cell % width))
         first += size
@@ -96,12 +84,11 @@ def grid_cells(places: Places) -> Tensor:
     return torch.cat(cells)[places.order]
 
 
-def priors_of(cells: Tensor, shapes: Sequence[tuple[int, ...]], channels: int) -> Tensor:
-    """The indices (R,) of priors in maps of these shapes; the reverse of :func:`grid_cells`."""
+def priors_of(cells: Tensor, grids: Grids) -> Tensor:
+    """The indices (R,) of priors in these grids; the reverse of :func:`grid_cells`."""
     level, row, column, anchor = cells.long().unbind(1)
-    anchors = torch.tensor([shape[1] // channels for shape in shapes])
-    widths = torch.tensor([shape[3] for shape in shapes])
-    sizes = torch.tensor([shape[1] // channels * shape[2] * shape[3] for shape in shapes])
+    anchors, heights, widths = torch.tensor([grid[1:] for grid in grids]).unbind(1)
+    sizes = anchors * heights * widths
     firsts = sizes.cumsum(0) - sizes
     return firsts[level] + (row * widths[level] + column) * anchors[level] + anchor
 

@@ -25,6 +25,15 @@ from w2s_mm.utils.precision import full_precision
 from .box_codes import comparable, described, rescaled
 from .box_loss import BoxForm, box_term, check_selection
 from .dense import DenseAnswer, check_dense, compare_dense, count_over_ranks, dense_answer
+from .masks import (
+    MaskAnswer,
+    check_masks,
+    compare_masks,
+    last_masks,
+    mask_answer,
+    mask_taps,
+    no_masks,
+)
 
 Normalizer = Literal['confident', 'sampled']
 
@@ -46,10 +55,11 @@ class RoIOutput(NamedTuple):
 
 
 class RoIAnswer(NamedTuple):
-    """The teacher's outputs for the RoIs of each stage that ran, and its objectness."""
+    """The teacher's outputs for the RoIs of each stage that ran, its objectness, and its masks."""
 
     stages: list[RoIOutput]
     rpn: DenseAnswer | None
+    masks: Sequence[MaskAnswer] = ()
 
 
 @MODELS.register_module()
@@ -71,6 +81,9 @@ class RoIDistillHead(DistillHead):
         loss_rpn: Config of a loss between sigmoid logits, such as a
             :class:`~w2s_mm.losses.FocalLogitDistillLoss`, for the objectness of the region
             proposals; None for no RPN term. Needs equal anchors.
+        loss_mask: Config of a loss between sigmoid logits for the masks of the RoIs that the
+            student trains its masks with, where the teacher's top class reaches the threshold; None
+            for no mask term. A mean over pixels, of the masks of that class.
         score_thr: Lowest foreground probability (or objectness) of the teacher for a RoI (or
             prior) to take part, in (0, 1); always at T = 1.
         box_form: Form of the boxes that ``loss_bbox`` compares: deltas (``'encoded'``, for
@@ -87,7 +100,7 @@ class RoIDistillHead(DistillHead):
             :class:`~w2s_mm.core.distill_head.DistillHead`.
 
     Raises:
-        W2SError: An argument is out of range, or ``loss_rpn`` needs labels.
+        W2SError: An argument is out of range, or ``loss_rpn`` or ``loss_mask`` needs labels.
     """
 
     def __init__(
@@ -95,6 +108,7 @@ class RoIDistillHead(DistillHead):
         loss_cls: dict[str, Any] | None = None,
         loss_bbox: dict[str, Any] | None = None,
         loss_rpn: dict[str, Any] | None = None,
+        loss_mask: dict[str, Any] | None = None,
         score_thr: float = 0.2,
         box_form: BoxForm = 'encoded',
         normalizer: Normalizer = 'confident',
@@ -108,6 +122,9 @@ class RoIDistillHead(DistillHead):
         self.loss_bbox = build_optional(loss_bbox, 'distill_head.loss_bbox', 'mmdet.L1Loss')
         check_selection(score_thr, box_form, self.loss_bbox)
         self.loss_rpn = build_optional(loss_rpn, 'distill_head.loss_rpn', 'FocalLogitDistillLoss')
+        self.loss_mask = build_optional(
+            loss_mask, 'distill_head.loss_mask', 'FocalLogitDistillLoss'
+        )
         self.score_thr = score_thr
         self.box_form: BoxForm = box_form
         self._takes_labels = takes_labels(self.loss_cls)
@@ -116,13 +133,22 @@ class RoIDistillHead(DistillHead):
                 f'loss_rpn: {type(self.loss_rpn).__name__} needs labels, and region proposals '
                 f'have none when they are compared. Choose a loss without labels.'
             )
+        if self.loss_mask is not None and takes_labels(self.loss_mask):
+            raise W2SError(
+                f'loss_mask: {type(self.loss_mask).__name__} needs labels, and masks are compared '
+                f'without. Choose a loss without labels.'
+            )
 
     def taps(self, student: nn.Module) -> tuple[str, ...]:
-        """RoI extractor and box head of each stage; its loss, for the labels; the RPN."""
+        """RoI extractor and box head of each stage; its loss, for the labels; RPN and masks."""
         names = _stage_taps(student)
         if self._takes_labels:
             names += [_loss_tap(stage) for stage in _stages(student)]
-        return (*names, 'rpn_head') if self.loss_rpn is not None else tuple(names)
+        if self.loss_rpn is not None:
+            names.append('rpn_head')
+        if self.loss_mask is not None:
+            names += [name for pair in mask_taps(student) for name in pair]
+        return tuple(names)
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
         """Check that both have an RPN and a RoI head, and the same classes, stages and box coders.
@@ -154,7 +180,9 @@ class RoIDistillHead(DistillHead):
                 )
         if self.loss_rpn is not None:
             names = [f"{type(model).__name__}'s rpn_head" for model in (student, teacher)]
-            check_dense(student.rpn_head, teacher.rpn_head, None, names)
+            check_dense(student.rpn_head, teacher.rpn_head, self.loss_rpn, None, names)
+        if self.loss_mask is not None:
+            check_masks(student, teacher)
 
     def ask(
         self,
@@ -178,14 +206,22 @@ class RoIDistillHead(DistillHead):
             stages.append(RoIOutput(given['cls_score'], given['bbox_pred'], heads[which]))
         rpn = None
         if self.loss_rpn is not None:
-            output = model.rpn_head(features)[:2]
+            output = model.rpn_head(features)
             rpn = dense_answer(output, model.rpn_head, self.score_thr, with_boxes=False)
-        return RoIAnswer(stages, rpn)
+        masks = []
+        if self.loss_mask is not None:
+            for index, names in enumerate(mask_taps(student)):
+                if index and not tape[names[1]]:
+                    break  # no proposals were left for this stage
+                rois, _ = last_masks(tape, names)
+                args = _stage_args(model, min(index, len(heads) - 1))
+                masks.append(mask_answer(model.roi_head, args, features, rois, self.score_thr))
+        return RoIAnswer(stages, rpn, masks)
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
     ) -> dict[str, Tensor]:
-        """Terms ``cls``, ``bbox`` (Cascade R-CNN: ``s0.cls``, ...) and ``rpn``, scalars."""
+        """Terms ``cls``, ``bbox``, ``mask`` (Cascade R-CNN: ``s0.cls``, ...), ``rpn``, scalars."""
         terms: dict[str, Tensor] = {}
         stages, heads = _stages(student), _heads(student)
         for index, (stage, head) in enumerate(zip(stages, heads, strict=True)):
@@ -203,11 +239,18 @@ class RoIDistillHead(DistillHead):
             if self._takes_labels and labels is None:
                 labels = torch.zeros(0, dtype=torch.long, device=rois.device)
             found = self._compare(rois, ours, theirs, labels, temperature)
+            if self.loss_mask is not None:
+                if index < len(answer.masks):
+                    _, masks = last_masks(tape, mask_taps(student)[index])
+                    asked = answer.masks[index]
+                else:  # this rank still takes part in the count over ranks
+                    masks, asked = no_masks(rois)
+                found['mask'] = compare_masks(masks, asked, self.loss_mask, temperature)
             terms.update({prefix + name: stage.weight * term for name, term in found.items()})
         if self.loss_rpn is not None:
             rpn = compare_dense(
                 student.rpn_head,
-                tape.last('rpn_head').output[:2],
+                tape.last('rpn_head').output,
                 answer.rpn,
                 self.loss_rpn,
                 temperature,
