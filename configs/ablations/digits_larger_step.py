@@ -12,9 +12,9 @@ Gives:   work_dirs/digits_larger_step/time_to_target.json, to compare with
 _base_ = '../digits/classifier_baseline.py'
 
 # GradientNormHook, seed 100: the gradient of both terms is 2.2 times as large as that of the
-# model's own loss (mean), until the gate closes at iteration 600.
+# model's own loss (mean), until the gate closes at iteration 700.
 optim_wrapper = dict(optimizer=dict(lr=0.2 * 2.2))
 param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False),
-    dict(type='ConstantLR', factor=1 / 2.2, begin=600, by_epoch=False),
+    dict(type='ConstantLR', factor=1 / 2.2, begin=700, by_epoch=False),
 ]
