@@ -46,9 +46,11 @@ from w2s_mm.generation.timesteps import LossAwareTimesteps, UniformTimesteps
 from w2s_mm.generation.unet import improved_ddpm_unet
 from w2s_mm.hooks import GradientNormHook, RunRecordHook, TimeToTargetHook, WeakToStrongHook
 from w2s_mm.losses import (
+    DecoupledDistillLoss,
     FocalLogitDistillLoss,
     KLDistillLoss,
     SquaredErrorDistillLoss,
+    takes_labels,
     tempered,
 )
 from w2s_mm.optim import MuonConstructor, MuonWithAdamW
@@ -185,7 +187,8 @@ def _finite(value: Any) -> None:
 def _use_loss(loss: Any) -> None:
     torch.manual_seed(0)
     pred = torch.randn(3, 4, requires_grad=True)
-    value = loss(pred, torch.randn(3, 4))
+    given = {'labels': torch.arange(3)} if takes_labels(loss) else {}
+    value = loss(pred, torch.randn(3, 4), **given)
     value.backward()
     _finite(float(value))
 
@@ -360,7 +363,12 @@ LOGITS = _registered(MODELS, LogitDistillHead)
 TARGETS: tuple[Target, ...] = (
     *(
         Target(cls, _registered(MODELS, cls), use=_use_loss)
-        for cls in (KLDistillLoss, FocalLogitDistillLoss, SquaredErrorDistillLoss)
+        for cls in (
+            KLDistillLoss,
+            DecoupledDistillLoss,
+            FocalLogitDistillLoss,
+            SquaredErrorDistillLoss,
+        )
     ),
     Target(WarmupHoldDecay, build_schedule, lambda _: dict(SCHEDULE), _use_schedule),
     Target(

@@ -32,5 +32,17 @@ def focal_rows(pred, target, focal):
     return (np.abs(q - p) ** focal * cross if focal else cross - entropy).sum(-1)
 
 
+def decoupled_rows(pred, target, labels, alpha, beta):
+    """DKD: label against rest, and the other classes among themselves, row by row."""
+    rows = []
+    for s, t, label in zip(softmax(pred), softmax(target), labels, strict=True):
+        rest = [c for c in range(len(s)) if c != label]
+        q, p = (np.array([side[label], side[rest].sum()]) for side in (s, t))
+        inner_q, inner_p = (side[rest] / side[rest].sum() for side in (s, t))
+        target_part = (p * np.log(p / q)).sum()
+        rows.append(alpha * target_part + beta * (inner_p * np.log(inner_p / inner_q)).sum())
+    return np.array(rows)
+
+
 def squared_rows(pred, target):
     return ((pred - target) ** 2).reshape(len(pred), -1).mean(-1)

@@ -9,6 +9,7 @@ from torch.autograd import gradcheck
 from tests.losses import references
 from tests.losses.references import randn
 from w2s_mm.losses import (
+    DecoupledDistillLoss,
     FocalLogitDistillLoss,
     KLDistillLoss,
     SquaredErrorDistillLoss,
@@ -16,9 +17,23 @@ from w2s_mm.losses import (
 )
 from w2s_mm.utils.errors import W2SError
 
+
+class OfOneClass(DecoupledDistillLoss):
+    """Each row has the label 1."""
+
+    def forward(self, pred, target, weight=None, avg_factor=None):
+        labels = torch.ones(len(pred), dtype=torch.long)
+        return super().forward(pred, target, weight, avg_factor, labels=labels)
+
+
 KINDS = {
     'kl': (KLDistillLoss, {}, references.kl_rows),
     'reverse kl': (KLDistillLoss, {'reverse': True}, lambda s, t: references.kl_rows(t, s)),
+    'decoupled': (
+        OfOneClass,
+        {'alpha': 1.5, 'beta': 3.0},
+        lambda s, t: references.decoupled_rows(s, t, [1] * len(s), 1.5, 3.0),
+    ),
     'focal': (FocalLogitDistillLoss, {}, lambda s, t: references.focal_rows(s, t, 2)),
     'bce': (FocalLogitDistillLoss, {'focal': 0}, lambda s, t: references.focal_rows(s, t, 0)),
     'squared': (SquaredErrorDistillLoss, {}, references.squared_rows),

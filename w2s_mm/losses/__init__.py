@@ -4,6 +4,7 @@ They are independent of task and schedule; a distill head selects the prediction
 MM stack provides (``mmdet.L1Loss``, ``mmdet.GIoULoss``) are used from there.
 """
 
+from .decoupled import DecoupledDistillLoss
 from .focal_logit import FocalLogitDistillLoss
 from .kl import KLDistillLoss, softmax_kl
 from .labels import takes_labels
@@ -12,6 +13,7 @@ from .squared_error import SquaredErrorDistillLoss
 from .temperature import tempered
 
 __all__ = [
+    'DecoupledDistillLoss',
     'FocalLogitDistillLoss',
     'KLDistillLoss',
     'RowLoss',

@@ -1,0 +1,14 @@
+"""Configs of the losses between softmax logits, and what a distill head makes of each of them."""
+
+from tests.losses import references
+
+# By name: the config, and the term of student and teacher logits (R, C) with labels (R,) at
+# temperature T, in NumPy and float64.
+SIGNALS = {
+    'decoupled': (
+        {'type': 'DecoupledDistillLoss', 'alpha': 1.0, 'beta': 2.0},
+        lambda s, t, labels, T: (
+            T**2 * references.decoupled_rows(s / T, t / T, labels, 1.0, 2.0).mean()
+        ),
+    ),
+}
