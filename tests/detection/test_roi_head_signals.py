@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from mmengine.registry import MODELS
 
 import w2s_mm.detection.roi_head
 from tests.detection.test_roi_head import without_objects, without_proposals
 from tests.losses.signals import SIGNALS
+from w2s_mm.utils.errors import W2SError
 
 EACH = pytest.mark.parametrize('signal', SIGNALS)
 
@@ -86,3 +88,20 @@ def test_cascade_weights_each_stage(signal, detector, make_ready, make_batch):
     assert all(term > 0 and term.isfinite() for term in terms)
     torch.stack(terms).sum().backward()
     assert all(head.fc_cls.weight.grad.any() for head in student.roi_head.bbox_head)
+
+
+@EACH
+@pytest.mark.parametrize(
+    ('head', 'option'),
+    [('DenseDistillHead', 'loss_cls'), ('RoIDistillHead', 'loss_rpn')],
+    ids=['dense', 'rpn'],
+)
+def test_sigmoid_scores_refuse_it(signal, head, option):
+    with pytest.raises(W2SError, match=r'labels|logits of a softmax'):
+        MODELS.build({'type': head, option: SIGNALS[signal][0]})
+
+
+def test_rois_refuse_a_loss_between_sigmoid_scores():
+    loss = {'type': 'FocalLogitDistillLoss'}
+    with pytest.raises(W2SError, match=r'distill_head\.loss_cls: FocalLogitDistillLoss'):
+        MODELS.build({'type': 'RoIDistillHead', 'loss_cls': loss})

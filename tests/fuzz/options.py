@@ -49,6 +49,7 @@ from w2s_mm.losses import (
     DecoupledDistillLoss,
     FocalLogitDistillLoss,
     KLDistillLoss,
+    RelationDistillLoss,
     SquaredErrorDistillLoss,
     takes_labels,
     tempered,
@@ -367,6 +368,7 @@ TARGETS: tuple[Target, ...] = (
             KLDistillLoss,
             DecoupledDistillLoss,
             FocalLogitDistillLoss,
+            RelationDistillLoss,
             SquaredErrorDistillLoss,
         )
     ),

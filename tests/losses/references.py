@@ -44,5 +44,13 @@ def decoupled_rows(pred, target, labels, alpha, beta):
     return np.array(rows)
 
 
+def relation_rows(pred, target, beta, gamma):
+    """DIST: correlation of each row, and the mean of those of the classes."""
+    q, p = softmax(pred), softmax(target)
+    rows = np.array([1 - np.corrcoef(a, b)[0, 1] for a, b in zip(q, p, strict=True)])
+    classes = [1 - np.corrcoef(a, b)[0, 1] for a, b in zip(q.T, p.T, strict=True)]
+    return beta * rows + gamma * np.mean(classes)
+
+
 def squared_rows(pred, target):
     return ((pred - target) ** 2).reshape(len(pred), -1).mean(-1)

@@ -11,4 +11,8 @@ SIGNALS = {
             T**2 * references.decoupled_rows(s / T, t / T, labels, 1.0, 2.0).mean()
         ),
     ),
+    'relations': (
+        {'type': 'RelationDistillLoss', 'beta': 2.0},
+        lambda s, t, labels, T: T**2 * references.relation_rows(s / T, t / T, 2.0, 1.0).mean(),
+    ),
 }

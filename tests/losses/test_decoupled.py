@@ -19,7 +19,7 @@ def test_equals_the_two_divergences_of_probabilities(alpha, beta):
 
 
 def test_parts_add_up_to_the_divergence_of_all_classes():
-    """Equation (5) of arXiv 2203.08679."""
+    """With the factor of the other classes that arXiv 2203.08679 finds in the plain loss."""
     pred, target = randn(0), randn(1)
     outside = 1 - torch.from_numpy(softmax(target.numpy())).gather(1, LABELS[:, None]).squeeze(1)
     of_label = DecoupledDistillLoss(1, 0)(pred, target, labels=LABELS)

@@ -17,7 +17,7 @@ from w2s_mm.core.probe import Probe
 from w2s_mm.core.registry import build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
-from w2s_mm.losses import softmax_kl, takes_labels, tempered
+from w2s_mm.losses import check_activation, softmax_kl, takes_labels, tempered
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
@@ -44,12 +44,16 @@ class LogitDistillHead(DistillHead):
             class indices of shape (N,), or probabilities of shape (N, C) where images are mixed.
         **kwargs: ``weight``, ``schedule`` and ``temperature`` of
             :class:`~w2s_mm.core.distill_head.DistillHead`.
+
+    Raises:
+        W2SError: ``loss`` is not one between softmax logits.
     """
 
     def __init__(self, loss: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         loss = {'type': 'KLDistillLoss'} if loss is None else loss
         self.loss_cls = build_part(loss, 'distill_head.loss', 'KLDistillLoss')
+        check_activation(self.loss_cls, 'softmax', 'distill_head.loss')
         self._takes_labels = takes_labels(self.loss_cls)
 
     def taps(self, student: nn.Module) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from w2s_mm.core.probe import Probe, pooled
 from w2s_mm.core.registry import build_optional, build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
-from w2s_mm.losses import takes_labels
+from w2s_mm.losses import check_activation, takes_labels
 from w2s_mm.utils.errors import W2SError
 
 from .box_loss import BoxForm, check_selection
@@ -52,7 +52,8 @@ class DenseDistillHead(DistillHead):
             :class:`~w2s_mm.core.distill_head.DistillHead`.
 
     Raises:
-        W2SError: An argument is out of range, or ``loss_cls`` needs labels.
+        W2SError: An argument is out of range, or ``loss_cls`` is not one between sigmoid logits, or
+            needs labels.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class DenseDistillHead(DistillHead):
         super().__init__(**kwargs)
         loss_cls = {'type': 'FocalLogitDistillLoss'} if loss_cls is None else loss_cls
         self.loss_cls = build_part(loss_cls, 'distill_head.loss_cls', 'FocalLogitDistillLoss')
+        check_activation(self.loss_cls, 'sigmoid', 'distill_head.loss_cls')
         self.loss_bbox = build_optional(loss_bbox, 'distill_head.loss_bbox', 'mmdet.L1Loss')
         check_selection(score_thr, box_form, self.loss_bbox)
         self.score_thr = score_thr

@@ -17,7 +17,7 @@ from w2s_mm.core.probe import Probe, pooled
 from w2s_mm.core.registry import build_optional, build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
-from w2s_mm.losses import softmax_kl, takes_labels, tempered
+from w2s_mm.losses import check_activation, softmax_kl, takes_labels, tempered
 from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
@@ -87,7 +87,8 @@ class RoIDistillHead(DistillHead):
             :class:`~w2s_mm.core.distill_head.DistillHead`.
 
     Raises:
-        W2SError: An argument is out of range, or ``loss_rpn`` needs labels.
+        W2SError: An argument is out of range, a loss does not fit the logits that it compares, or
+            ``loss_rpn`` needs labels.
     """
 
     def __init__(
@@ -105,9 +106,12 @@ class RoIDistillHead(DistillHead):
         self.normalizer: Normalizer = normalizer
         loss_cls = {'type': 'KLDistillLoss'} if loss_cls is None else loss_cls
         self.loss_cls = build_part(loss_cls, 'distill_head.loss_cls', 'KLDistillLoss')
+        check_activation(self.loss_cls, 'softmax', 'distill_head.loss_cls')
         self.loss_bbox = build_optional(loss_bbox, 'distill_head.loss_bbox', 'mmdet.L1Loss')
         check_selection(score_thr, box_form, self.loss_bbox)
         self.loss_rpn = build_optional(loss_rpn, 'distill_head.loss_rpn', 'FocalLogitDistillLoss')
+        if self.loss_rpn is not None:
+            check_activation(self.loss_rpn, 'sigmoid', 'distill_head.loss_rpn')
         self.score_thr = score_thr
         self.box_form: BoxForm = box_form
         self._takes_labels = takes_labels(self.loss_cls)

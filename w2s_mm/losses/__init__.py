@@ -4,11 +4,13 @@ They are independent of task and schedule; a distill head selects the prediction
 MM stack provides (``mmdet.L1Loss``, ``mmdet.GIoULoss``) are used from there.
 """
 
+from .activation import check_activation
 from .decoupled import DecoupledDistillLoss
 from .focal_logit import FocalLogitDistillLoss
 from .kl import KLDistillLoss, softmax_kl
 from .labels import takes_labels
 from .reduction import RowLoss, reduced
+from .relations import RelationDistillLoss
 from .squared_error import SquaredErrorDistillLoss
 from .temperature import tempered
 
@@ -16,8 +18,10 @@ __all__ = [
     'DecoupledDistillLoss',
     'FocalLogitDistillLoss',
     'KLDistillLoss',
+    'RelationDistillLoss',
     'RowLoss',
     'SquaredErrorDistillLoss',
+    'check_activation',
     'reduced',
     'softmax_kl',
     'takes_labels',

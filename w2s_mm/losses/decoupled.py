@@ -22,9 +22,9 @@ class DecoupledDistillLoss(nn.Module):
             + \beta\, \mathrm{KL}(\hat p^t_r \,\|\, \hat p^s_r)\big)
 
     with the binary distribution :math:`b = (p_y,\, 1 - p_y)` of the labelled class ``y``, and the
-    softmax :math:`\hat p` over all classes but ``y``. Equation (7) of arXiv 2203.08679. The KL
+    softmax :math:`\hat p` over all classes but ``y``. As in arXiv 2203.08679. The KL
     divergence of all classes is the same with :math:`\alpha = 1` and
-    :math:`\beta = 1 - p^t_y` (its equation (5)).
+    :math:`\beta = 1 - p^t_y`.
 
     Distill heads apply the temperature with :func:`~w2s_mm.losses.tempered` and pass the labels of
     the student's own loss.
@@ -38,6 +38,8 @@ class DecoupledDistillLoss(nn.Module):
     Raises:
         W2SError: An argument is out of range.
     """
+
+    activation = 'softmax'
 
     def __init__(self, alpha: float = 1.0, beta: float = 8.0, loss_weight: float = 1.0) -> None:
         super().__init__()

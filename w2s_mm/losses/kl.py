@@ -48,6 +48,8 @@ class KLDistillLoss(RowLoss):
         W2SError: ``loss_weight`` is negative.
     """
 
+    activation = 'softmax'
+
     def __init__(self, reverse: bool = False, loss_weight: float = 1.0) -> None:
         super().__init__(loss_weight)
         checks.flag('reverse', reverse)

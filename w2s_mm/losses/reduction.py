@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from w2s_mm.utils import checks
 from w2s_mm.utils.precision import full_precision
 
+from .activation import Activation
+
 
 def reduced(rows: Tensor, weight: Tensor | None, avg_factor: Tensor | float | None) -> Tensor:
     """Weighted sum of the rows, divided by ``avg_factor``.
@@ -35,6 +37,8 @@ class RowLoss(nn.Module):
     Raises:
         W2SError: ``loss_weight`` is negative or NaN.
     """
+
+    activation: Activation | None = None  # of the logits that it compares; None: any
 
     def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
