@@ -51,6 +51,7 @@ from w2s_mm.losses import (
     KLDistillLoss,
     RelationDistillLoss,
     SquaredErrorDistillLoss,
+    StandardizedDistillLoss,
     takes_labels,
     tempered,
 )
@@ -370,6 +371,7 @@ TARGETS: tuple[Target, ...] = (
             FocalLogitDistillLoss,
             RelationDistillLoss,
             SquaredErrorDistillLoss,
+            StandardizedDistillLoss,
         )
     ),
     Target(WarmupHoldDecay, build_schedule, lambda _: dict(SCHEDULE), _use_schedule),

@@ -52,5 +52,9 @@ def relation_rows(pred, target, beta, gamma):
     return beta * rows + gamma * np.mean(classes)
 
 
+def standardized(logits):
+    return (logits - logits.mean(-1, keepdims=True)) / logits.std(-1, keepdims=True)
+
+
 def squared_rows(pred, target):
     return ((pred - target) ** 2).reshape(len(pred), -1).mean(-1)

@@ -11,6 +11,22 @@ SIGNALS = {
             T**2 * references.decoupled_rows(s / T, t / T, labels, 1.0, 2.0).mean()
         ),
     ),
+    'standardized': (
+        {'type': 'StandardizedDistillLoss'},
+        lambda s, t, labels, T: (
+            T**2
+            * references.kl_rows(*(references.standardized(side) / T for side in (s, t))).mean()
+        ),
+    ),
+    'standardized decoupled': (
+        {'type': 'StandardizedDistillLoss', 'loss': {'type': 'DecoupledDistillLoss'}},
+        lambda s, t, labels, T: (
+            T**2
+            * references.decoupled_rows(
+                *(references.standardized(side) / T for side in (s, t)), labels, 1.0, 8.0
+            ).mean()
+        ),
+    ),
     'relations': (
         {'type': 'RelationDistillLoss', 'beta': 2.0},
         lambda s, t, labels, T: T**2 * references.relation_rows(s / T, t / T, 2.0, 1.0).mean(),

@@ -12,18 +12,23 @@ from .labels import takes_labels
 from .reduction import RowLoss, reduced
 from .relations import RelationDistillLoss
 from .squared_error import SquaredErrorDistillLoss
+from .standardized import StandardizedDistillLoss, standardized
 from .temperature import tempered
+from .wrapper import LossWrapper
 
 __all__ = [
     'DecoupledDistillLoss',
     'FocalLogitDistillLoss',
     'KLDistillLoss',
+    'LossWrapper',
     'RelationDistillLoss',
     'RowLoss',
     'SquaredErrorDistillLoss',
+    'StandardizedDistillLoss',
     'check_activation',
     'reduced',
     'softmax_kl',
+    'standardized',
     'takes_labels',
     'tempered',
 ]

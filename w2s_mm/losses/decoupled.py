@@ -22,9 +22,8 @@ class DecoupledDistillLoss(nn.Module):
             + \beta\, \mathrm{KL}(\hat p^t_r \,\|\, \hat p^s_r)\big)
 
     with the binary distribution :math:`b = (p_y,\, 1 - p_y)` of the labelled class ``y``, and the
-    softmax :math:`\hat p` over all classes but ``y``. As in arXiv 2203.08679. The KL
-    divergence of all classes is the same with :math:`\alpha = 1` and
-    :math:`\beta = 1 - p^t_y`.
+    softmax :math:`\hat p` over all classes but ``y``, as in arXiv 2203.08679. The KL divergence of
+    all classes is the same with :math:`\alpha = 1` and :math:`\beta = 1 - p^t_y`.
 
     Distill heads apply the temperature with :func:`~w2s_mm.losses.tempered` and pass the labels of
     the student's own loss.

@@ -22,14 +22,13 @@ class RelationDistillLoss(RowLoss):
             + \frac{\gamma}{C} \sum_c \big(1 - \rho(q_{\cdot c}, p_{\cdot c})\big)\Big)
 
     for the probabilities :math:`q = \mathrm{softmax}(s)` and :math:`p = \mathrm{softmax}(t)` of
-    student and teacher, shape (R, C). As in arXiv 2205.10536. The first part
-    compares the classes of one row, the second the rows of a batch in one class. Neither depends on
-    the scale of the probabilities. ``weight`` and ``avg_factor`` act on both parts, but all rows of
-    the batch count in the correlations within classes.
+    student and teacher, shape (R, C), as in arXiv 2205.10536. The first part compares the classes
+    of one row, the second the rows of a batch in one class. Neither depends on the scale of the
+    probabilities. ``weight`` and ``avg_factor`` act on both parts, but all rows of the batch count
+    in the correlations within classes.
 
     Distill heads apply the temperature with :func:`~w2s_mm.losses.tempered`. A correlation does not
-    become smaller as ``T`` grows, so the factor :math:`T^2`, which the source's code has too,
-    increases this loss.
+    become smaller as ``T`` grows, so the factor :math:`T^2` increases this loss.
 
     Args:
         beta: Factor of the correlation within rows (between classes), at least 0.
