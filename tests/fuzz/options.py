@@ -46,6 +46,7 @@ from w2s_mm.generation.timesteps import LossAwareTimesteps, UniformTimesteps
 from w2s_mm.generation.unet import improved_ddpm_unet
 from w2s_mm.hooks import GradientNormHook, RunRecordHook, TimeToTargetHook, WeakToStrongHook
 from w2s_mm.losses import (
+    BalancedKLDistillLoss,
     DecoupledDistillLoss,
     FocalLogitDistillLoss,
     KLDistillLoss,
@@ -367,6 +368,7 @@ TARGETS: tuple[Target, ...] = (
         Target(cls, _registered(MODELS, cls), use=_use_loss)
         for cls in (
             KLDistillLoss,
+            BalancedKLDistillLoss,
             DecoupledDistillLoss,
             FocalLogitDistillLoss,
             RelationDistillLoss,

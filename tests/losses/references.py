@@ -32,6 +32,13 @@ def focal_rows(pred, target, focal):
     return (np.abs(q - p) ** focal * cross if focal else cross - entropy).sum(-1)
 
 
+def balanced_rows(pred, target, emphasis):
+    """BD-KD: both directions, row by row."""
+    entropies = [-(p * np.log(p)).sum(-1) for p in map(softmax, (pred, target))]
+    reverse = np.where(entropies[0] > entropies[1], emphasis, 1 - emphasis)
+    return (1 - reverse) * kl_rows(pred, target) + reverse * kl_rows(target, pred)
+
+
 def decoupled_rows(pred, target, labels, alpha, beta):
     """DKD: label against rest, and the other classes among themselves, row by row."""
     rows = []

@@ -11,6 +11,10 @@ SIGNALS = {
             T**2 * references.decoupled_rows(s / T, t / T, labels, 1.0, 2.0).mean()
         ),
     ),
+    'balanced': (
+        {'type': 'BalancedKLDistillLoss'},
+        lambda s, t, labels, T: T**2 * references.balanced_rows(s / T, t / T, 0.75).mean(),
+    ),
     'standardized': (
         {'type': 'StandardizedDistillLoss'},
         lambda s, t, labels, T: (

@@ -2,6 +2,7 @@ import pytest
 from torch import nn
 
 from w2s_mm.losses import (
+    BalancedKLDistillLoss,
     DecoupledDistillLoss,
     FocalLogitDistillLoss,
     KLDistillLoss,
@@ -12,7 +13,9 @@ from w2s_mm.losses import (
 from w2s_mm.utils.errors import W2SError
 
 
-@pytest.mark.parametrize('kind', [KLDistillLoss, DecoupledDistillLoss, RelationDistillLoss])
+@pytest.mark.parametrize(
+    'kind', [KLDistillLoss, BalancedKLDistillLoss, DecoupledDistillLoss, RelationDistillLoss]
+)
 def test_a_loss_of_a_softmax_is_refused_for_sigmoids(kind):
     check_activation(kind(), 'softmax', 'loss')
     match = f'loss: {kind.__name__} compares logits of a softmax, .*FocalLogitDistillLoss'

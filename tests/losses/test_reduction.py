@@ -9,6 +9,7 @@ from torch.autograd import gradcheck
 from tests.losses import references
 from tests.losses.references import randn
 from w2s_mm.losses import (
+    BalancedKLDistillLoss,
     DecoupledDistillLoss,
     FocalLogitDistillLoss,
     KLDistillLoss,
@@ -29,6 +30,11 @@ class OfOneClass(DecoupledDistillLoss):
 KINDS = {
     'kl': (KLDistillLoss, {}, references.kl_rows),
     'reverse kl': (KLDistillLoss, {'reverse': True}, lambda s, t: references.kl_rows(t, s)),
+    'balanced': (
+        BalancedKLDistillLoss,
+        {'emphasis': 0.8},
+        lambda s, t: references.balanced_rows(s, t, 0.8),
+    ),
     'decoupled': (
         OfOneClass,
         {'alpha': 1.5, 'beta': 3.0},

@@ -5,6 +5,7 @@ MM stack provides (``mmdet.L1Loss``, ``mmdet.GIoULoss``) are used from there.
 """
 
 from .activation import check_activation
+from .balanced_kl import BalancedKLDistillLoss
 from .decoupled import DecoupledDistillLoss
 from .focal_logit import FocalLogitDistillLoss
 from .kl import KLDistillLoss, softmax_kl
@@ -17,6 +18,7 @@ from .temperature import tempered
 from .wrapper import LossWrapper
 
 __all__ = [
+    'BalancedKLDistillLoss',
     'DecoupledDistillLoss',
     'FocalLogitDistillLoss',
     'KLDistillLoss',
