@@ -51,6 +51,11 @@ def decoupled_rows(pred, target, labels, alpha, beta):
     return np.array(rows)
 
 
+def hard_label_rows(pred, target):
+    """Cross-entropy with the class that is most probable in ``target``."""
+    return -np.log(softmax(pred)[np.arange(len(pred)), target.argmax(-1)])
+
+
 def relation_rows(pred, target, beta, gamma):
     """DIST: correlation of each row, and the mean of those of the classes."""
     q, p = softmax(pred), softmax(target)

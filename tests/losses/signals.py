@@ -31,6 +31,10 @@ SIGNALS = {
             ).mean()
         ),
     ),
+    'hard labels': (
+        {'type': 'HardLabelDistillLoss'},
+        lambda s, t, labels, T: references.hard_label_rows(s, t).mean(),
+    ),
     'relations': (
         {'type': 'RelationDistillLoss', 'beta': 2.0},
         lambda s, t, labels, T: T**2 * references.relation_rows(s / T, t / T, 2.0, 1.0).mean(),

@@ -5,6 +5,7 @@ from w2s_mm.losses import (
     BalancedKLDistillLoss,
     DecoupledDistillLoss,
     FocalLogitDistillLoss,
+    HardLabelDistillLoss,
     KLDistillLoss,
     RelationDistillLoss,
     SquaredErrorDistillLoss,
@@ -14,7 +15,14 @@ from w2s_mm.utils.errors import W2SError
 
 
 @pytest.mark.parametrize(
-    'kind', [KLDistillLoss, BalancedKLDistillLoss, DecoupledDistillLoss, RelationDistillLoss]
+    'kind',
+    [
+        KLDistillLoss,
+        BalancedKLDistillLoss,
+        DecoupledDistillLoss,
+        HardLabelDistillLoss,
+        RelationDistillLoss,
+    ],
 )
 def test_a_loss_of_a_softmax_is_refused_for_sigmoids(kind):
     check_activation(kind(), 'softmax', 'loss')

@@ -8,6 +8,7 @@ from .activation import check_activation
 from .balanced_kl import BalancedKLDistillLoss
 from .decoupled import DecoupledDistillLoss
 from .focal_logit import FocalLogitDistillLoss
+from .hard_label import HardLabelDistillLoss
 from .kl import KLDistillLoss, softmax_kl
 from .labels import takes_labels
 from .reduction import RowLoss, reduced
@@ -21,6 +22,7 @@ __all__ = [
     'BalancedKLDistillLoss',
     'DecoupledDistillLoss',
     'FocalLogitDistillLoss',
+    'HardLabelDistillLoss',
     'KLDistillLoss',
     'LossWrapper',
     'RelationDistillLoss',
