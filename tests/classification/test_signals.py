@@ -6,6 +6,7 @@ import torch
 from tests import contracts
 from tests.contracts import StudentContracts
 from tests.losses.signals import SIGNALS
+from w2s_mm.core.adapters import adapter_state
 from w2s_mm.utils.errors import W2SError
 
 EACH = pytest.mark.parametrize('signal', SIGNALS)
@@ -74,3 +75,19 @@ def test_an_answer_that_is_not_finite_leaves_the_baselines_gradient(
 def test_a_loss_between_sigmoid_scores_is_refused(make_student):
     with pytest.raises(W2SError, match=r'distill_head\.loss: FocalLogitDistillLoss .*a sigmoid'):
         make_student(distill_head={'loss': {'type': 'FocalLogitDistillLoss'}})
+
+
+def test_a_learned_temperature_is_trained_and_saved_beside_the_student(make_student, make_batch):
+    loss = {'type': 'CurriculumTemperatureLoss', 'curriculum': 1}
+    student = make_student(distill_head={'loss': loss})
+    student.prepare_teacher()
+    student.set_distillation(1.0, 4.0)
+    optimizer = torch.optim.SGD(student.parameters(), lr=1.0)
+    for _ in range(2):  # the first has no strength
+        optimizer.zero_grad()
+        student.parse_losses(student.loss(*make_batch(student)))[0].backward()
+        optimizer.step()
+    state = adapter_state(student.distill_heads)
+    assert state['0.loss_cls.theta'] != 1
+    assert state['0.loss_cls.calls'] == 2
+    assert not any('theta' in name for name in student.state_dict())

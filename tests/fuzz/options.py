@@ -47,6 +47,7 @@ from w2s_mm.generation.unet import improved_ddpm_unet
 from w2s_mm.hooks import GradientNormHook, RunRecordHook, TimeToTargetHook, WeakToStrongHook
 from w2s_mm.losses import (
     BalancedKLDistillLoss,
+    CurriculumTemperatureLoss,
     DecoupledDistillLoss,
     FocalLogitDistillLoss,
     HardLabelDistillLoss,
@@ -376,6 +377,7 @@ TARGETS: tuple[Target, ...] = (
             RelationDistillLoss,
             SquaredErrorDistillLoss,
             StandardizedDistillLoss,
+            CurriculumTemperatureLoss,
         )
     ),
     Target(WarmupHoldDecay, build_schedule, lambda _: dict(SCHEDULE), _use_schedule),

@@ -2,9 +2,15 @@
 
 from tests.losses import references
 
+LEARNED = 1.0 + 4.0 * references.sigmoid(1.0)  # at the start
+
 # By name: the config, and the term of student and teacher logits (R, C) with labels (R,) at
 # temperature T, in NumPy and float64.
 SIGNALS = {
+    'curriculum temperature': (
+        {'type': 'CurriculumTemperatureLoss', 'high': 5.0},
+        lambda s, t, labels, T: LEARNED**2 * references.kl_rows(s / LEARNED, t / LEARNED).mean(),
+    ),
     'decoupled': (
         {'type': 'DecoupledDistillLoss', 'alpha': 1.0, 'beta': 2.0},
         lambda s, t, labels, T: (

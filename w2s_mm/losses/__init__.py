@@ -6,6 +6,7 @@ MM stack provides (``mmdet.L1Loss``, ``mmdet.GIoULoss``) are used from there.
 
 from .activation import check_activation
 from .balanced_kl import BalancedKLDistillLoss
+from .curriculum_temperature import CurriculumTemperatureLoss
 from .decoupled import DecoupledDistillLoss
 from .focal_logit import FocalLogitDistillLoss
 from .hard_label import HardLabelDistillLoss
@@ -20,6 +21,7 @@ from .wrapper import LossWrapper
 
 __all__ = [
     'BalancedKLDistillLoss',
+    'CurriculumTemperatureLoss',
     'DecoupledDistillLoss',
     'FocalLogitDistillLoss',
     'HardLabelDistillLoss',

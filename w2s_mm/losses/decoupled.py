@@ -61,7 +61,7 @@ class DecoupledDistillLoss(nn.Module):
 
         Args:
             pred: Student logits, shape (R, C).
-            target: Teacher logits, shape (R, C); receives no gradient.
+            target: Teacher logits, shape (R, C).
             weight: Weight of each row, shape (R,). Default: 1.
             avg_factor: Divisor ``n``. Default: the number of rows.
             labels: Class indices, shape (R,). Of probabilities, shape (R, C), as of mixed images,
@@ -71,9 +71,7 @@ class DecoupledDistillLoss(nn.Module):
             A scalar; 0 if there are no rows.
         """
         labels = labels.argmax(-1) if labels.ndim > 1 else labels
-        ours, theirs = (
-            _split(full_precision(logits), labels) for logits in (pred, target.detach())
-        )
+        ours, theirs = (_split(full_precision(logits), labels) for logits in (pred, target))
         binary, others = (softmax_kl(*pair) for pair in zip(ours, theirs, strict=True))
         rows = self.alpha * binary + self.beta * others
         return self.loss_weight * reduced(rows, weight, avg_factor)

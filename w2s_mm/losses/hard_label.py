@@ -36,7 +36,7 @@ class HardLabelDistillLoss(RowLoss):
         return F.cross_entropy(pred, target.argmax(-1), reduction='none')
 
     def at_temperature(
-        self, pred: Tensor, target: Tensor, temperature: float, **kwargs: Any
+        self, pred: Tensor, target: Tensor, temperature: Tensor | float, **kwargs: Any
     ) -> Tensor:
         """Compute the loss at T = 1, whatever ``temperature`` is."""
         return self(pred, target, **kwargs)

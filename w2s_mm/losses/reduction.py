@@ -60,12 +60,13 @@ class RowLoss(nn.Module):
 
         Args:
             pred: Student output, shape (R, ...): logits (R, C), or a prediction.
-            target: Teacher output, of the same shape; receives no gradient.
+            target: Teacher output, of the same shape. It is not detached, as a learned temperature
+                needs its gradient; :func:`~w2s_mm.losses.tempered` detaches the teacher's.
             weight: Weight of each row, shape (R,). Default: 1.
             avg_factor: Divisor ``n``. Default: the number of rows.
 
         Returns:
             A scalar; 0 if there are no rows.
         """
-        rows = self.rows(full_precision(pred), full_precision(target.detach()))
+        rows = self.rows(full_precision(pred), full_precision(target))
         return self.loss_weight * reduced(rows, weight, avg_factor)

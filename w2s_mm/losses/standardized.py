@@ -42,7 +42,7 @@ class StandardizedDistillLoss(LossWrapper):
         self.activation = 'softmax'
 
     def at_temperature(
-        self, pred: Tensor, target: Tensor, temperature: float, **kwargs: Any
+        self, pred: Tensor, target: Tensor, temperature: Tensor | float, **kwargs: Any
     ) -> Tensor:
         """See :meth:`LossWrapper.at_temperature`."""
         pred, target = standardized(pred), standardized(target)

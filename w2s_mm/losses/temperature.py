@@ -11,7 +11,11 @@ from w2s_mm.utils.precision import full_precision
 
 
 def tempered(
-    loss: Callable[..., Tensor], pred: Tensor, target: Tensor, temperature: float, **kwargs: Any
+    loss: Callable[..., Tensor],
+    pred: Tensor,
+    target: Tensor,
+    temperature: Tensor | float,
+    **kwargs: Any,
 ) -> Tensor:
     r"""Compute a loss between logits at temperature ``T``: :math:`T^2\,\ell(s / T, t / T)`.
 
@@ -25,7 +29,7 @@ def tempered(
         loss: A loss of this package, or any other with the same arguments.
         pred: Student logits, shape (R, C).
         target: Teacher logits, shape (R, C); receives no gradient.
-        temperature: ``T(u)``, above 0.
+        temperature: ``T(u)``, above 0; a learned one is a scalar tensor.
         **kwargs: Passed on to the loss: ``weight``, ``avg_factor``, ``labels``.
     """
     pred, target = full_precision(pred), full_precision(target.detach())

@@ -32,14 +32,14 @@ class LossWrapper(nn.Module):
 
     @abstractmethod
     def at_temperature(
-        self, pred: Tensor, target: Tensor, temperature: float, **kwargs: Any
+        self, pred: Tensor, target: Tensor, temperature: Tensor | float, **kwargs: Any
     ) -> Tensor:
         """Compute the loss at temperature ``T``, with its factor ``T^2``.
 
         Args:
             pred: Student logits, shape (R, C), in full precision.
             target: Teacher logits, shape (R, C), detached.
-            temperature: ``T(u)``.
+            temperature: ``T(u)``, or a learned one, a scalar tensor.
             **kwargs: Passed on to the other loss: ``weight``, ``avg_factor``, ``labels``.
         """
 
