@@ -28,6 +28,7 @@ CONSOLE = (
     'small/',
     'ablations/digits_',
     'mismatch/digits_',
+    'signals/digits_',
 )  # their commands are `w2s ...`
 IN_MEMORY = {'NoisyDigits', 'DigitScans'}  # data sets that cannot be missing
 # What the Runner takes, and what the stock configs of MMDetection and MMPretrain define.

@@ -17,7 +17,7 @@ ROOMS = {
     '': {'commands'},
     'utils': set(),
     'core': {'utils'},
-    'losses': {'utils'},
+    'losses': {'core', 'utils'},
     'start': {'core', 'utils'},
     'optim': {'utils'},
     'datasets': {'utils'},

@@ -48,7 +48,7 @@ def joined(head, answer):
 
 def test_the_highest_logits_are_kept_and_the_others_share_the_rest():
     answer = 3 * torch.randn(6, 20, generator=torch.Generator().manual_seed(0))
-    found = joined(LogitDistillHead(keep=4), answer)
+    found = joined(LogitDistillHead(remember_classes=4), answer)
     expected, got = answer.softmax(1), found.softmax(1)
     top = answer.topk(4).indices
     torch.testing.assert_close(got.gather(1, top), expected.gather(1, top))
@@ -61,10 +61,10 @@ def test_the_highest_logits_are_kept_and_the_others_share_the_rest():
 @pytest.mark.parametrize('keep', [None, 5, 8])
 def test_all_logits_are_kept_unchanged(keep):
     answer = torch.randn(3, 5)
-    assert torch.equal(joined(LogitDistillHead(keep=keep), answer), answer)
+    assert torch.equal(joined(LogitDistillHead(remember_classes=keep), answer), answer)
 
 
 def test_answers_with_other_numbers_of_classes_are_other_answers():
-    assert LogitDistillHead(keep=2).memory_key() != LogitDistillHead().memory_key()
-    with pytest.raises(W2SError, match=r'keep is 0; expected'):
-        LogitDistillHead(keep=0)
+    assert LogitDistillHead(remember_classes=2).memory_key() != LogitDistillHead().memory_key()
+    with pytest.raises(W2SError, match=r'remember_classes is 0; expected'):
+        LogitDistillHead(remember_classes=0)

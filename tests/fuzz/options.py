@@ -27,7 +27,7 @@ from mmengine.registry import (
 )
 
 from tests.hooks.toy import make_config, make_teacher
-from w2s_mm.classification import LogitDistillHead, TorchvisionClassifier
+from w2s_mm.classification import LogitDistillHead, SelectionHead, TorchvisionClassifier
 from w2s_mm.classification.backbones import CIFARDenseNet
 from w2s_mm.core.registry import build_schedule, build_stop, build_temperature
 from w2s_mm.core.schedule import TemperatureRamp, WarmupHoldDecay
@@ -46,9 +46,16 @@ from w2s_mm.generation.timesteps import LossAwareTimesteps, UniformTimesteps
 from w2s_mm.generation.unet import improved_ddpm_unet
 from w2s_mm.hooks import GradientNormHook, RunRecordHook, TimeToTargetHook, WeakToStrongHook
 from w2s_mm.losses import (
+    BalancedKLDistillLoss,
+    CurriculumTemperatureLoss,
+    DecoupledDistillLoss,
     FocalLogitDistillLoss,
+    HardLabelDistillLoss,
     KLDistillLoss,
+    RelationDistillLoss,
     SquaredErrorDistillLoss,
+    StandardizedDistillLoss,
+    takes_labels,
     tempered,
 )
 from w2s_mm.optim import MuonConstructor, MuonWithAdamW
@@ -185,7 +192,8 @@ def _finite(value: Any) -> None:
 def _use_loss(loss: Any) -> None:
     torch.manual_seed(0)
     pred = torch.randn(3, 4, requires_grad=True)
-    value = loss(pred, torch.randn(3, 4))
+    given = {'labels': torch.arange(3)} if takes_labels(loss) else {}
+    value = loss(pred, torch.randn(3, 4), **given)
     value.backward()
     _finite(float(value))
 
@@ -213,9 +221,10 @@ def _use_gate(gate: Any) -> None:
 
 def _use_head(head: Any) -> None:
     torch.manual_seed(0)
-    loss = next(getattr(head, n) for n in ('loss_cls', 'loss_noise') if hasattr(head, n))
-    value = tempered(loss, torch.randn(3, 4, requires_grad=True), torch.randn(3, 4), 2.0)
-    _finite(float(head.weight * value))
+    for name in ('loss_cls', 'loss_noise'):
+        if hasattr(head, name):
+            pair = torch.randn(3, 4, requires_grad=True), torch.randn(3, 4)
+            _finite(float(head.weight * tempered(getattr(head, name), *pair, 2.0)))
     for name in ('loss_bbox', 'loss_rpn'):
         if getattr(head, name, None) is not None:
             getattr(head, name)(torch.rand(3, 4), torch.rand(3, 4))
@@ -360,7 +369,17 @@ LOGITS = _registered(MODELS, LogitDistillHead)
 TARGETS: tuple[Target, ...] = (
     *(
         Target(cls, _registered(MODELS, cls), use=_use_loss)
-        for cls in (KLDistillLoss, FocalLogitDistillLoss, SquaredErrorDistillLoss)
+        for cls in (
+            KLDistillLoss,
+            BalancedKLDistillLoss,
+            DecoupledDistillLoss,
+            FocalLogitDistillLoss,
+            HardLabelDistillLoss,
+            RelationDistillLoss,
+            SquaredErrorDistillLoss,
+            StandardizedDistillLoss,
+            CurriculumTemperatureLoss,
+        )
     ),
     Target(WarmupHoldDecay, build_schedule, lambda _: dict(SCHEDULE), _use_schedule),
     Target(
@@ -391,6 +410,7 @@ TARGETS: tuple[Target, ...] = (
         )
         for cls, base in (
             (LogitDistillHead, lambda _: {}),
+            (SelectionHead, lambda _: {}),
             (DenseDistillHead, lambda _: {'loss_bbox': {'type': 'mmdet.L1Loss'}}),
             (RoIDistillHead, lambda _: {'loss_rpn': {'type': 'FocalLogitDistillLoss'}}),
             (NoiseDistillHead, lambda _: {}),

@@ -76,3 +76,15 @@ def test_what_else_the_loss_takes_is_passed_on_as_it_is():
     labels = torch.tensor([0, 1, 2, 3, 0])
     tempered(loss, randn(0), randn(1), 4.0, labels=labels, avg_factor=2.0)
     assert given == {'labels': labels, 'avg_factor': 2.0}
+
+
+def test_a_loss_may_apply_the_temperature_itself():
+    class Own:
+        def at_temperature(self, pred, target, temperature, **kwargs):
+            return pred, target, temperature, kwargs
+
+    pred, target = randn(0).half().requires_grad_(), randn(1).half().requires_grad_()
+    ours, theirs, temperature, kwargs = tempered(Own(), pred, target, 4.0, avg_factor=2.0)
+    assert torch.equal(ours, pred.float()) and ours.requires_grad
+    assert torch.equal(theirs, target.float()) and not theirs.requires_grad
+    assert (temperature, kwargs) == (4.0, {'avg_factor': 2.0})

@@ -18,53 +18,33 @@ from w2s_mm.core.probe import Probe
 from w2s_mm.core.registry import build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
-from w2s_mm.losses import softmax_kl, takes_labels, tempered
+from w2s_mm.losses import check_activation, softmax_kl, takes_labels, tempered
 from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
-_LOSS = 'head.loss_module'  # is called with the labels of the student's own loss
+LOSS = 'head.loss_module'  # is called with the labels of the student's own loss
 
 
-@MODELS.register_module()
-class LogitDistillHead(DistillHead):
-    r"""Compares the logits of two classifiers, image by image (arXiv 2604.15451, equation (2)).
+class ClassifierHead(DistillHead):
+    """Base of the heads that compare the logits of two classifiers, image by image.
 
-    .. math::
-        L_\mathrm{distill} = T^2\, \ell(s / T, t / T)
-
-    for student logits ``s`` and teacher logits ``t`` of the same N images: those that reached the
-    student's ``loss``, after Mixup, CutMix and the like.
-
-    The student is an MMPretrain ``ImageClassifier`` with one softmax over its classes. Its own loss
-    uses the labels (one-hot, smoothed, mixed) as before. The teacher may also be MMPretrain's
-    ``TimmClassifier`` or a :class:`TorchvisionClassifier`.
+    The student is an MMPretrain ``ImageClassifier`` with one softmax over its classes. The teacher
+    may also be MMPretrain's ``TimmClassifier`` or a :class:`TorchvisionClassifier`.
 
     Args:
-        loss: Config of the loss, by default a :class:`~w2s_mm.losses.KLDistillLoss` (equation (3)).
-            A loss whose ``forward`` takes ``labels`` receives those of the student's own loss:
-            class indices of shape (N,), or probabilities of shape (N, C) where images are mixed.
-        keep: Classes whose logits are remembered of each image, those of the highest; the others
-            share the rest of the probability equally, as in FKD (arXiv 2112.01528). Default: all.
-            Matters only with ``model.teacher.remember``.
+        remember_classes: Classes whose logits are remembered of each image, those of the highest;
+            the others share the rest of the probability equally, as in FKD (arXiv 2112.01528).
+            Default: all. Matters only with ``model.teacher.remember``.
         **kwargs: ``weight``, ``schedule`` and ``temperature`` of
             :class:`~w2s_mm.core.distill_head.DistillHead`.
     """
 
-    def __init__(
-        self, loss: dict[str, Any] | None = None, keep: int | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, remember_classes: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if keep is not None:
-            checks.whole_number('distill_head.keep', keep)
-        self.keep = keep
-        loss = {'type': 'KLDistillLoss'} if loss is None else loss
-        self.loss_cls = build_part(loss, 'distill_head.loss', 'KLDistillLoss')
-        self._takes_labels = takes_labels(self.loss_cls)
-
-    def taps(self, student: nn.Module) -> tuple[str, ...]:
-        """The head, whose output is the logits, and its loss if labels are needed."""
-        return ('head', _LOSS) if self._takes_labels else ('head',)
+        if remember_classes is not None:
+            checks.whole_number('distill_head.remember_classes', remember_classes)
+        self.remember_classes = remember_classes
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
         """Check that both models output softmax logits of the same number of classes.
@@ -83,12 +63,6 @@ class LogitDistillHead(DistillHead):
         ours, theirs = (number_of_classes(model) for model in (student, teacher))
         if ours is not None and theirs is not None and ours != theirs:
             raise _other_classes(theirs, ours)
-        if self._takes_labels and not hasattr(getattr(student, 'head', None), 'loss_module'):
-            raise W2SError(
-                f'{type(self.loss_cls).__name__} needs labels, and the head of the student '
-                f'{type(student).__name__} has no loss_module to take them from. Choose a loss '
-                f'without labels, or a head such as LinearClsHead.'
-            )
 
     def ask(
         self,
@@ -107,16 +81,16 @@ class LogitDistillHead(DistillHead):
 
     def memory_key(self) -> tuple[Any, ...]:
         """The number of classes that are kept."""
-        return 'logits', self.keep
+        return 'logits', self.remember_classes
 
     def split(self, answer: Tensor, count: int) -> list[dict[str, Tensor]]:
         """The logits (C,) of each image; or the highest, their classes, and that of each other."""
-        classes = answer.shape[1]
-        if self.keep is None or self.keep >= classes:
+        classes, keep = answer.shape[1], self.remember_classes
+        if keep is None or keep >= classes:
             return [{'logits': row} for row in answer]
         highest, which = full_precision(answer).sort(dim=1, descending=True)
-        rest = highest[:, self.keep :].logsumexp(1) - math.log(classes - self.keep)
-        columns = highest[:, : self.keep], which[:, : self.keep].to(torch.int32), rest
+        rest = highest[:, keep:].logsumexp(1) - math.log(classes - keep)
+        columns = highest[:, :keep], which[:, :keep].to(torch.int32), rest
         return [
             dict(zip(('logits', 'classes', 'rest'), row, strict=True))
             for row in zip(*columns, strict=True)
@@ -134,6 +108,68 @@ class LogitDistillHead(DistillHead):
         logits = joined('rest')[:, None].repeat(1, output.shape[1])
         return logits.scatter(1, joined('classes').long(), joined('logits'))
 
+    def logits(self, tape: Tape, answer: Tensor) -> Tensor:
+        """The student's logits (N, C).
+
+        Raises:
+            W2SError: The logits of the two models differ in shape.
+        """
+        logits = tape.last('head').output
+        if logits.shape != answer.shape:
+            raise _other_classes(tuple(answer.shape), tuple(logits.shape))
+        return logits
+
+    def probe(self) -> Probe:
+        """Entropy and divergence of the class probabilities; the penultimate features."""
+        return LogitProbe()
+
+
+@MODELS.register_module()
+class LogitDistillHead(ClassifierHead):
+    r"""Compares the logits of two classifiers, image by image (arXiv 2604.15451, equation (2)).
+
+    .. math::
+        L_\mathrm{distill} = T^2\, \ell(s / T, t / T)
+
+    for student logits ``s`` and teacher logits ``t`` of the same N images: those that reached the
+    student's ``loss``, after Mixup, CutMix and the like. The student's own loss uses the labels
+    (one-hot, smoothed, mixed) as before.
+
+    Args:
+        loss: Config of the loss, by default a :class:`~w2s_mm.losses.KLDistillLoss` (equation (3)).
+            A loss whose ``forward`` takes ``labels`` receives those of the student's own loss:
+            class indices of shape (N,), or probabilities of shape (N, C) where images are mixed.
+        **kwargs: See :class:`ClassifierHead`.
+
+    Raises:
+        W2SError: ``loss`` is not one between softmax logits.
+    """
+
+    def __init__(self, loss: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        loss = {'type': 'KLDistillLoss'} if loss is None else loss
+        self.loss_cls = build_part(loss, 'distill_head.loss', 'KLDistillLoss')
+        check_activation(self.loss_cls, 'softmax', 'distill_head.loss')
+        self._takes_labels = takes_labels(self.loss_cls)
+
+    def taps(self, student: nn.Module) -> tuple[str, ...]:
+        """The head, whose output is the logits, and its loss if labels are needed."""
+        return ('head', LOSS) if self._takes_labels else ('head',)
+
+    def check(self, student: nn.Module, teacher: nn.Module) -> None:
+        """Check that both models output softmax logits of the same number of classes.
+
+        Raises:
+            W2SError: They do not; the message shows both sides.
+        """
+        super().check(student, teacher)
+        if self._takes_labels and not hasattr(getattr(student, 'head', None), 'loss_module'):
+            raise W2SError(
+                f'{type(self.loss_cls).__name__} needs labels, and the head of the student '
+                f'{type(student).__name__} has no loss_module to take them from. Choose a loss '
+                f'without labels, or a head such as LinearClsHead.'
+            )
+
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
     ) -> dict[str, Tensor]:
@@ -142,15 +178,9 @@ class LogitDistillHead(DistillHead):
         Raises:
             W2SError: The logits of the two models differ in shape.
         """
-        logits = tape.last('head').output
-        if logits.shape != answer.shape:
-            raise _other_classes(tuple(answer.shape), tuple(logits.shape))
-        labels = {'labels': tape.last(_LOSS).args[1]} if self._takes_labels else {}
+        logits = self.logits(tape, answer)
+        labels = {'labels': tape.last(LOSS).args[1]} if self._takes_labels else {}
         return {'kl': tempered(self.loss_cls, logits, answer, temperature, **labels)}
-
-    def probe(self) -> Probe:
-        """Entropy and divergence of the class probabilities; the penultimate features."""
-        return LogitProbe()
 
 
 class LogitProbe:
@@ -183,7 +213,7 @@ def _logit_tap(model: nn.Module) -> str:
 def _feature_tap(model: nn.Module) -> str:
     layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     # A head's own loss may hold linear layers.
-    layers = [name for name in layers if not name.startswith(_LOSS)]
+    layers = [name for name in layers if not name.startswith(LOSS)]
     if not layers:
         raise W2SError(
             f'{type(model).__name__} has no linear layer. Expected one whose input can be used as '

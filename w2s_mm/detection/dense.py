@@ -9,7 +9,7 @@ import torch
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 
-from w2s_mm.losses import FocalLogitDistillLoss, tempered
+from w2s_mm.losses import Activation, check_activation, tempered
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
@@ -85,12 +85,8 @@ def check_dense(
                 f'Teacher and student differ in their {what}: teacher {found}, student {expected}. '
                 f"Choose a teacher whose head matches the student's."
             )
-    if not ours.use_sigmoid_cls and isinstance(loss_cls, FocalLogitDistillLoss):
-        raise W2SError(
-            f'{type(ours).__name__} outputs a softmax over classes and background, and '
-            f'FocalLogitDistillLoss compares sigmoid scores. Choose a loss between softmax logits, '
-            f"type='KLDistillLoss'."
-        )
+    given: Activation = 'sigmoid' if ours.use_sigmoid_cls else 'softmax'
+    check_activation(loss_cls, given, 'model.distill_head')
     if box_form is not None:
         codes = box_code(ours), box_code(theirs)
         if box_form == 'encoded' and not codes[0].compares_with(codes[1]):

@@ -17,7 +17,7 @@ from w2s_mm.core.probe import Probe, pooled
 from w2s_mm.core.registry import build_optional, build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
-from w2s_mm.losses import softmax_kl, takes_labels, tempered
+from w2s_mm.losses import check_activation, softmax_kl, takes_labels, tempered
 from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
@@ -100,7 +100,8 @@ class RoIDistillHead(DistillHead):
             :class:`~w2s_mm.core.distill_head.DistillHead`.
 
     Raises:
-        W2SError: An argument is out of range, or ``loss_rpn`` or ``loss_mask`` needs labels.
+        W2SError: An argument is out of range, a loss does not fit the logits that it compares, or
+            ``loss_rpn`` or ``loss_mask`` needs labels.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class RoIDistillHead(DistillHead):
         self.normalizer: Normalizer = normalizer
         loss_cls = {'type': 'KLDistillLoss'} if loss_cls is None else loss_cls
         self.loss_cls = build_part(loss_cls, 'distill_head.loss_cls', 'KLDistillLoss')
+        check_activation(self.loss_cls, 'softmax', 'distill_head.loss_cls')
         self.loss_bbox = build_optional(loss_bbox, 'distill_head.loss_bbox', 'mmdet.L1Loss')
         check_selection(score_thr, box_form, self.loss_bbox)
         self.loss_rpn = build_optional(loss_rpn, 'distill_head.loss_rpn', 'FocalLogitDistillLoss')
@@ -128,16 +130,15 @@ class RoIDistillHead(DistillHead):
         self.score_thr = score_thr
         self.box_form: BoxForm = box_form
         self._takes_labels = takes_labels(self.loss_cls)
-        if self.loss_rpn is not None and takes_labels(self.loss_rpn):
-            raise W2SError(
-                f'loss_rpn: {type(self.loss_rpn).__name__} needs labels, and region proposals '
-                f'have none when they are compared. Choose a loss without labels.'
-            )
-        if self.loss_mask is not None and takes_labels(self.loss_mask):
-            raise W2SError(
-                f'loss_mask: {type(self.loss_mask).__name__} needs labels, and masks are compared '
-                f'without. Choose a loss without labels.'
-            )
+        for name, loss in (('loss_rpn', self.loss_rpn), ('loss_mask', self.loss_mask)):
+            if loss is None:
+                continue
+            check_activation(loss, 'sigmoid', f'distill_head.{name}')
+            if takes_labels(loss):
+                raise W2SError(
+                    f'{name}: {type(loss).__name__} needs labels, and region proposals and masks '
+                    f'are compared without. Choose a loss without labels.'
+                )
 
     def taps(self, student: nn.Module) -> tuple[str, ...]:
         """RoI extractor and box head of each stage; its loss, for the labels; RPN and masks."""

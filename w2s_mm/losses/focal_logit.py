@@ -33,6 +33,8 @@ class FocalLogitDistillLoss(RowLoss):
         W2SError: An argument is out of range.
     """
 
+    activation = 'sigmoid'
+
     def __init__(self, focal: float = 2.0, loss_weight: float = 1.0) -> None:
         super().__init__(loss_weight)
         checks.number('focal', focal, least=0)

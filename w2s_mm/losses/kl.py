@@ -17,14 +17,14 @@ def softmax_kl(pred: Tensor, target: Tensor, reverse: bool = False) -> Tensor:
 
     Args:
         pred: Student logits ``s``, shape (R, C).
-        target: Teacher logits ``t``, shape (R, C); receives no gradient.
+        target: Teacher logits ``t``, shape (R, C).
         reverse: Compute KL(student || teacher) instead.
 
     Returns:
         Shape (R,), in nats; 0 where the logits are equal up to a constant.
     """
     ours = F.log_softmax(full_precision(pred), dim=-1)
-    theirs = F.log_softmax(full_precision(target.detach()), dim=-1)
+    theirs = F.log_softmax(full_precision(target), dim=-1)
     inputs, goal = (theirs, ours) if reverse else (ours, theirs)
     return F.kl_div(inputs, goal, reduction='none', log_target=True).sum(-1)
 
@@ -47,6 +47,8 @@ class KLDistillLoss(RowLoss):
     Raises:
         W2SError: ``loss_weight`` is negative.
     """
+
+    activation = 'softmax'
 
     def __init__(self, reverse: bool = False, loss_weight: float = 1.0) -> None:
         super().__init__(loss_weight)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from w2s_mm.utils import checks
 from w2s_mm.utils.precision import full_precision
 
+from .activation import Activation
+
 
 def reduced(rows: Tensor, weight: Tensor | None, avg_factor: Tensor | float | None) -> Tensor:
     """Weighted sum of the rows, divided by ``avg_factor``.
@@ -36,6 +38,8 @@ class RowLoss(nn.Module):
         W2SError: ``loss_weight`` is negative or NaN.
     """
 
+    activation: Activation | None = None  # of the logits that it compares; None: any
+
     def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
         checks.number('loss_weight', loss_weight, least=0)
@@ -56,12 +60,13 @@ class RowLoss(nn.Module):
 
         Args:
             pred: Student output, shape (R, ...): logits (R, C), or a prediction.
-            target: Teacher output, of the same shape; receives no gradient.
+            target: Teacher output, of the same shape. It is not detached, as a learned temperature
+                needs its gradient; :func:`~w2s_mm.losses.tempered` detaches the teacher's.
             weight: Weight of each row, shape (R,). Default: 1.
             avg_factor: Divisor ``n``. Default: the number of rows.
 
         Returns:
             A scalar; 0 if there are no rows.
         """
-        rows = self.rows(full_precision(pred), full_precision(target.detach()))
+        rows = self.rows(full_precision(pred), full_precision(target))
         return self.loss_weight * reduced(rows, weight, avg_factor)
