@@ -8,7 +8,8 @@ import torch
 from tests.detection.conftest import batch_norms_in_eval_mode
 from w2s_mm.core.tape import Call, Tape, record
 from w2s_mm.detection.dense import dense_answer
-from w2s_mm.detection.roi_head import RoIAnswer, RoIOutput
+from w2s_mm.detection.roi_head import RoIAnswer
+from w2s_mm.detection.roi_stages import RoIOutput
 from w2s_mm.detection.score_codes import sigmoid_divergence, sigmoid_entropy
 
 

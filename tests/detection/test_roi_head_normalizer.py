@@ -10,7 +10,8 @@ from torch import nn
 
 from tests.detection.test_roi_head import without_objects, without_proposals
 from w2s_mm.core.tape import record
-from w2s_mm.detection.roi_head import RoIAnswer, RoIDistillHead, RoIOutput
+from w2s_mm.detection.roi_head import RoIAnswer, RoIDistillHead
+from w2s_mm.detection.roi_stages import RoIOutput
 from w2s_mm.utils.errors import W2SError
 
 CLASSES, ROIS = 3, 7

@@ -91,14 +91,17 @@ def test_cascade_weights_each_stage(signal, detector, make_ready, make_batch):
 
 
 @EACH
-@pytest.mark.parametrize(
-    ('head', 'option'),
-    [('DenseDistillHead', 'loss_cls'), ('RoIDistillHead', 'loss_rpn')],
-    ids=['dense', 'rpn'],
-)
-def test_sigmoid_scores_refuse_it(signal, head, option):
+def test_objectness_refuses_it(signal):
     with pytest.raises(W2SError, match=r'labels|logits of a softmax'):
-        MODELS.build({'type': head, option: SIGNALS[signal][0]})
+        MODELS.build({'type': 'RoIDistillHead', 'loss_rpn': SIGNALS[signal][0]})
+
+
+@EACH
+def test_sigmoid_scores_refuse_it(signal, make_student):
+    with pytest.raises(W2SError, match=r'labels|logits of a softmax'):
+        make_student(
+            distill_head={'type': 'DenseDistillHead', 'loss_cls': SIGNALS[signal][0]}
+        ).prepare_teacher()
 
 
 def test_rois_refuse_a_loss_between_sigmoid_scores():

@@ -86,7 +86,7 @@ def check_dense(
                 f"Choose a teacher whose head matches the student's."
             )
     given: Activation = 'sigmoid' if ours.use_sigmoid_cls else 'softmax'
-    check_activation(loss_cls, given, 'model.distill_head')
+    check_activation(loss_cls, given, f'The loss of {names[0]}')
     if box_form is not None:
         codes = box_code(ours), box_code(theirs)
         if box_form == 'encoded' and not codes[0].compares_with(codes[1]):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
-from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
 from mmengine.registry import MODELS
-from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
 from w2s_mm.core.distill_head import DistillHead
@@ -34,24 +31,20 @@ from .masks import (
     mask_taps,
     no_masks,
 )
+from .roi_stages import (
+    RoIOutput,
+    check_two_stage,
+    deltas_of_class,
+    heads_of,
+    last_pass,
+    loss_tap,
+    no_rois,
+    stage_args,
+    stage_taps,
+    stages_of,
+)
 
 Normalizer = Literal['confident', 'sampled']
-
-
-class Stage(NamedTuple):
-    """One stage of a RoI head: Faster R-CNN has one, Cascade R-CNN several."""
-
-    extractor: str
-    head: str
-    weight: float
-
-
-class RoIOutput(NamedTuple):
-    """Class logits (R, C+1), background last; deltas (R, 4) or (R, 4*C); the box head."""
-
-    logits: Tensor
-    deltas: Tensor
-    head: Any
 
 
 class RoIAnswer(NamedTuple):
@@ -142,9 +135,9 @@ class RoIDistillHead(DistillHead):
 
     def taps(self, student: nn.Module) -> tuple[str, ...]:
         """RoI extractor and box head of each stage; its loss, for the labels; RPN and masks."""
-        names = _stage_taps(student)
+        names = stage_taps(student)
         if self._takes_labels:
-            names += [_loss_tap(stage) for stage in _stages(student)]
+            names += [loss_tap(stage) for stage in stages_of(student)]
         if self.loss_rpn is not None:
             names.append('rpn_head')
         if self.loss_mask is not None:
@@ -158,8 +151,8 @@ class RoIDistillHead(DistillHead):
             W2SError: They differ; the message shows both sides.
         """
         for model in (teacher, student):
-            _check_two_stage(model, with_boxes=self.loss_bbox is not None)
-        ours, theirs = (_heads(model) for model in (student, teacher))
+            check_two_stage(model, with_boxes=self.loss_bbox is not None)
+        ours, theirs = (heads_of(model) for model in (student, teacher))
         if len(theirs) not in (1, len(ours)):
             raise W2SError(
                 f'Teacher and student differ in their number of stages: teacher {len(theirs)}, '
@@ -196,14 +189,14 @@ class RoIDistillHead(DistillHead):
         """The teacher's outputs for the RoIs that the student has just sampled."""
         model: Any = teacher.model
         features = model.extract_feat(teacher.see(student, inputs, data_samples))
-        heads = _heads(model)
+        heads = heads_of(model)
         stages = []
-        for index, stage in enumerate(_stages(student)):
+        for index, stage in enumerate(stages_of(student)):
             if index and not tape[stage.head]:
                 break  # no proposals were left for this stage
-            rois, _ = _last_pass(tape, stage)
+            rois, _ = last_pass(tape, stage)
             which = min(index, len(heads) - 1)
-            given = model.roi_head._bbox_forward(*_stage_args(model, which), features, rois)
+            given = model.roi_head._bbox_forward(*stage_args(model, which), features, rois)
             stages.append(RoIOutput(given['cls_score'], given['bbox_pred'], heads[which]))
         rpn = None
         if self.loss_rpn is not None:
@@ -215,7 +208,7 @@ class RoIDistillHead(DistillHead):
                 if index and not tape[names[1]]:
                     break  # no proposals were left for this stage
                 rois, _ = last_masks(tape, names)
-                args = _stage_args(model, min(index, len(heads) - 1))
+                args = stage_args(model, min(index, len(heads) - 1))
                 masks.append(mask_answer(model.roi_head, args, features, rois, self.score_thr))
         return RoIAnswer(stages, rpn, masks)
 
@@ -224,18 +217,18 @@ class RoIDistillHead(DistillHead):
     ) -> dict[str, Tensor]:
         """Terms ``cls``, ``bbox``, ``mask`` (Cascade R-CNN: ``s0.cls``, ...), ``rpn``, scalars."""
         terms: dict[str, Tensor] = {}
-        stages, heads = _stages(student), _heads(student)
+        stages, heads = stages_of(student), heads_of(student)
         for index, (stage, head) in enumerate(zip(stages, heads, strict=True)):
             prefix = f's{index}.' if len(stages) > 1 else ''
             labels = None
             if index < len(answer.stages):
-                rois, given = _last_pass(tape, stage)
+                rois, given = last_pass(tape, stage)
                 ours = RoIOutput(given[0], given[1], head)
                 theirs = answer.stages[index]
                 if self._takes_labels and len(rois):  # MMDetection computes no loss of no RoIs
-                    labels = tape.last(_loss_tap(stage)).args[1]
+                    labels = tape.last(loss_tap(stage)).args[1]
             else:  # zero RoIs; this rank still takes part in the count over ranks
-                ours = theirs = _nothing(head, answer.stages[0].logits)
+                ours = theirs = no_rois(head, answer.stages[0].logits)
                 rois = ours.logits.new_zeros(0, 5)
             if self._takes_labels and labels is None:
                 labels = torch.zeros(0, dtype=torch.long, device=rois.device)
@@ -283,7 +276,7 @@ class RoIDistillHead(DistillHead):
         }
         if self.loss_bbox is not None:
             boxes, target = (
-                _of_class(side, confident, label[confident]) for side in (ours, theirs)
+                deltas_of_class(side, confident, label[confident]) for side in (ours, theirs)
             )
             coders = [side.head.bbox_coder for side in (ours, theirs)]
             if self.box_form == 'corners':
@@ -314,11 +307,11 @@ class RoIProbe:
 
     def taps(self, model: nn.Module) -> tuple[str, ...]:
         """RoI extractor and box head of each stage, and the backbone."""
-        return (*_stage_taps(model), 'backbone')
+        return (*stage_taps(model), 'backbone')
 
     def entropy(self, model: nn.Module, tape: Tape) -> Tensor:
         """Entropy of the class probabilities of the RoIs that reach the threshold, shape (R,)."""
-        calls = [call for stage in _stages(model) for call in tape[stage.head][-1:]]
+        calls = [call for stage in stages_of(model) for call in tape[stage.head][-1:]]
         if not calls:  # no proposals
             return torch.zeros(0)
         probabilities = full_precision(torch.cat([call.output[0] for call in calls])).softmax(-1)
@@ -327,8 +320,8 @@ class RoIProbe:
     def divergence(self, student: nn.Module, tape: Tape, answer: RoIAnswer) -> Tensor:
         """KL of the class probabilities of the RoIs where the teacher is confident, shape (R,)."""
         rows = []
-        for stage, theirs in zip(_stages(student), answer.stages, strict=False):
-            _, given = _last_pass(tape, stage)
+        for stage, theirs in zip(stages_of(student), answer.stages, strict=False):
+            _, given = last_pass(tape, stage)
             confident = self._confident(full_precision(theirs.logits).softmax(-1))
             rows.append(softmax_kl(given[0][confident], theirs.logits[confident], reverse=True))
         return torch.cat(rows) if rows else torch.zeros(0)
@@ -339,103 +332,3 @@ class RoIProbe:
 
     def _confident(self, probabilities: Tensor) -> Tensor:
         return probabilities[:, :-1].amax(-1) >= self.score_thr
-
-
-def _last_pass(tape: Tape, stage: Stage) -> tuple[Tensor, Any]:
-    """RoIs of a stage, and the output of its head for them.
-
-    A sampler may have run both before, on its candidates (OHEM), and a head may pool twice (Double
-    Head). A mask head that shares the extractor runs it afterwards on the RoIs with an object; if
-    their number is the same, so are the RoIs.
-    """
-    output = tape.last(stage.head).output
-    tape.last(stage.extractor)  # raises where nothing was recorded
-    pooled_rois = (call.args[1] for call in reversed(tape[stage.extractor]))
-    return next(rois for rois in pooled_rois if len(rois) == len(output[0])), output
-
-
-def _is_cascade(model: Any) -> bool:
-    return isinstance(model.roi_head.bbox_head, nn.ModuleList)
-
-
-def _stages(model: Any) -> list[Stage]:
-    if not _is_cascade(model):
-        return [Stage('roi_head.bbox_roi_extractor', 'roi_head.bbox_head', 1.0)]
-    return [
-        Stage(f'roi_head.bbox_roi_extractor.{i}', f'roi_head.bbox_head.{i}', weight)
-        for i, weight in enumerate(model.roi_head.stage_loss_weights)
-    ]
-
-
-def _stage_taps(model: Any) -> list[str]:
-    return [name for stage in _stages(model) for name in (stage.extractor, stage.head)]
-
-
-def _loss_tap(stage: Stage) -> str:
-    """The module that is called with the labels of the student's own loss."""
-    return f'{stage.head}.loss_cls'
-
-
-def _heads(model: Any) -> list[Any]:
-    return [model.get_submodule(stage.head) for stage in _stages(model)]
-
-
-def _stage_args(model: Any, index: int) -> tuple[int, ...]:
-    return (index,) if _is_cascade(model) else ()
-
-
-def _of_class(side: RoIOutput, confident: Tensor, label: Tensor) -> Tensor:
-    """Deltas (R, 4) of one class per RoI, or the class-agnostic ones."""
-    deltas = full_precision(side.deltas[confident])
-    if side.head.reg_class_agnostic:
-        return deltas
-    by_class = deltas.view(len(confident), side.head.num_classes, 4)
-    return by_class[torch.arange(len(confident), device=label.device), label]
-
-
-def _nothing(head: Any, like: Tensor) -> RoIOutput:
-    width = 4 if head.reg_class_agnostic else 4 * head.num_classes
-    return RoIOutput(like.new_zeros(0, head.num_classes + 1), like.new_zeros(0, width), head)
-
-
-def _check_two_stage(model: Any, with_boxes: bool) -> None:
-    name = type(model).__name__
-    for part in ('rpn_head', 'roi_head'):
-        if getattr(model, part, None) is None:
-            raise W2SError(
-                f'{name} has no {part}. Expected two-stage detectors (Faster, Mask or Cascade '
-                f'R-CNN) for both teacher and student.'
-            )
-    if not model.roi_head.with_bbox:
-        raise W2SError(
-            f"{name}'s roi_head has no bbox_head. Expected two-stage detectors with boxes for both "
-            f'teacher and student.'
-        )
-    try:
-        inspect.signature(model.roi_head._bbox_forward).bind(*_stage_args(model, 0), (), None)
-    except (AttributeError, TypeError) as error:
-        raise W2SError(
-            f"{name}'s {type(model.roi_head).__name__} needs other inputs than features and RoIs "
-            f'({error}). Expected the RoI head of Faster, Mask or Cascade R-CNN.'
-        ) from error
-    for stage, head in zip(_stages(model), _heads(model), strict=True):
-        loss_cls = getattr(head, 'loss_cls', None)
-        if getattr(loss_cls, 'use_sigmoid', False) or getattr(head, 'custom_activation', False):
-            raise W2SError(
-                f"{name}'s {type(head).__name__} uses {type(loss_cls).__name__} with an activation "
-                f'other than softmax. Expected softmax over classes and background.'
-            )
-        gives_boxes = getattr(head, 'with_reg', False)  # SABLHead has no such attribute
-        if with_boxes and not (gives_boxes and isinstance(head.bbox_coder, DeltaXYWHBBoxCoder)):
-            raise W2SError(
-                f"{name}'s {type(head).__name__} outputs no box deltas (DeltaXYWHBBoxCoder). To "
-                f'distill classes only: model.distill_head.loss_bbox=None.'
-            )
-        size = tuple(model.get_submodule(stage.extractor).roi_layers[0].output_size)
-        wanted = to_2tuple(head.roi_feat_size)
-        averages = getattr(head, 'with_avg_pool', False)
-        if not (model.roi_head.with_shared_head or averages or size == wanted):
-            raise W2SError(
-                f"{name}'s RoI extractor outputs {size[0]} x {size[1]}, but its bbox_head expects "
-                f'{wanted[0]} x {wanted[1]}. Use the config that the checkpoint was trained with.'
-            )

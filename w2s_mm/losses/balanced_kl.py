@@ -25,8 +25,8 @@ class BalancedKLDistillLoss(RowLoss):
     and the entropy ``H``. The reverse divergence concentrates the student's probability, and counts
     more where the student is less certain than its teacher; the forward one spreads it, and counts
     more elsewhere. After the student's loss of arXiv 2212.12965, which weighs both divergences
-    sample by sample, by the entropies. The weights here are our choice: they add up to 1, so that
-    the loss is as large as one divergence.
+    sample by sample, by the entropies. Which divergence counts more in which case, and the weights,
+    are our choice here; the weights add up to 1, so that the loss is as large as one divergence.
 
     Distill heads apply the temperature with :func:`~w2s_mm.losses.tempered`.
 
