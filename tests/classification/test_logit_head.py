@@ -152,8 +152,9 @@ def test_entropy_is_that_of_the_softmax_one_number_an_image(make_student):
     torch.testing.assert_close(found, torch.tensor([math.log(5), 0.0, third]))
 
 
+MULTI_LABEL = {'head': {'type': 'MultiLabelLinearClsHead', 'num_classes': 5, 'in_channels': 8}}
+BERNOULLI = {'loss': {'type': 'FocalLogitDistillLoss', 'focal': 0.0}}
 ONE_OF_MANY = {
-    'MultiLabelLinearClsHead': {'num_classes': 5, 'in_channels': 8},
     'ArcFaceClsHead': {'num_classes': 5, 'in_channels': 8},
     'ConformerHead': {'num_classes': 5, 'in_channels': [8, 8]},
     'MultiTaskHead': {'task_heads': {'a': {**LINEAR['head']}}, 'in_channels': 8},
@@ -178,8 +179,62 @@ def test_heads_without_one_softmax_are_refused_by_name(
         student.prepare_teacher()
 
 
+@pytest.mark.parametrize('T', TEMPERATURES)
+def test_several_labels_are_compared_by_the_bernoulli_divergence_in_float64(
+    T, classifier, save_teacher, make_student, make_batch
+):
+    student = make_student(
+        MULTI_LABEL, teacher=save_teacher(classifier(MULTI_LABEL)), distill_head=BERNOULLI
+    ).eval()
+    student.prepare_teacher()
+    inputs, samples = make_batch(student)
+    inputs = inputs.double()
+    student.double()
+    teacher = student.teacher.model.double()
+    student.set_distillation(1.5, T)
+    term = student.loss(inputs, samples)['loss_distill_kl']
+    found = gradients(student, term)
+    q, p = (model(inputs).div(T).sigmoid() for model in (student, teacher))
+    yes, no = p * (p / q).log(), (1 - p) * ((1 - p) / (1 - q)).log()
+    expected = 1.5 * T**2 * (yes + no).sum(1).mean()
+    torch.testing.assert_close(term, expected, rtol=1e-12, atol=1e-12)
+    assert term > 1e-3
+    wanted = gradients(student, expected)
+    for name in found:
+        torch.testing.assert_close(found[name], wanted[name], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ('student', 'teacher', 'head', 'message'),
+    [
+        (MULTI_LABEL, MULTI_LABEL, {}, r'loss: KLDistillLoss compares logits of a softmax'),
+        (LINEAR, LINEAR, BERNOULLI, r'loss: FocalLogitDistillLoss compares logits of a sigmoid'),
+        (MULTI_LABEL, LINEAR, BERNOULLI, r'the teacher has a softmax, the student a sigmoid'),
+        (LINEAR, MULTI_LABEL, {}, r'the teacher has a sigmoid, the student a softmax'),
+        (
+            MULTI_LABEL,
+            MULTI_LABEL,
+            {**BERNOULLI, 'remember_classes': 2},
+            r'remember_classes is 2, and the student has a sigmoid for each class',
+        ),
+        (
+            MULTI_LABEL,
+            MULTI_LABEL,
+            {'type': 'SelectionHead'},
+            r'a sigmoid for each class \(MultiLabelLinearClsHead\)',
+        ),
+    ],
+)
+def test_what_does_not_fit_the_activation_is_refused(
+    student, teacher, head, message, classifier, save_teacher, make_student
+):
+    made = make_student(student, teacher=save_teacher(classifier(teacher)), distill_head=head)
+    with pytest.raises(W2SError, match=message):
+        made.prepare_teacher()
+
+
 @pytest.mark.parametrize('loss', SIGMOID, ids=lambda loss: loss['type'])
-def test_a_sigmoid_for_each_class_is_refused(loss, make_student):
+def test_one_softmax_that_is_trained_by_sigmoids_is_refused(loss, make_student):
     student = make_student({'head': {**LINEAR['head'], 'loss': loss}})
     with pytest.raises(W2SError, match='use_sigmoid'):
         student.prepare_teacher()

@@ -43,3 +43,17 @@ def test_features_of_a_torchvision_model_are_found(build):
     with torch.no_grad(), record(model, probe.taps(model)) as tape:
         model(torch.zeros(2, 3, 32, 32))
     assert 'backbone.fc' in tape and probe.features(model, tape).shape == (2, 512)
+
+
+def test_several_labels_have_the_entropy_and_divergence_of_sigmoids(make_student):
+    student = make_student(
+        {'head': {'type': 'MultiLabelLinearClsHead', 'num_classes': 5, 'in_channels': 8}}
+    )
+    ours, theirs = torch.randn(3, 5), torch.randn(3, 5)
+    tape = Tape({'head': [Call((), {}, ours)]})
+    probe = LogitDistillHead().probe()
+    q, p = ours.sigmoid(), theirs.sigmoid()
+    expected = q * (q / p).log() + (1 - q) * ((1 - q) / (1 - p)).log()
+    torch.testing.assert_close(probe.divergence(student, tape, theirs), expected.sum(1))
+    expected = -(q * q.log() + (1 - q) * (1 - q).log()).sum(1)
+    torch.testing.assert_close(probe.entropy(student, tape), expected)

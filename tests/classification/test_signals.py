@@ -73,8 +73,9 @@ def test_an_answer_that_is_not_finite_leaves_the_baselines_gradient(
 
 
 def test_a_loss_between_sigmoid_scores_is_refused(make_student):
+    student = make_student(distill_head={'loss': {'type': 'FocalLogitDistillLoss'}})
     with pytest.raises(W2SError, match=r'distill_head\.loss: FocalLogitDistillLoss .*a sigmoid'):
-        make_student(distill_head={'loss': {'type': 'FocalLogitDistillLoss'}})
+        student.prepare_teacher()
 
 
 def test_a_learned_temperature_is_trained_and_saved_beside_the_student(make_student, make_batch):

@@ -10,7 +10,6 @@ from w2s_mm.core.tape import Call, Tape, record
 from w2s_mm.detection.dense import dense_answer
 from w2s_mm.detection.roi_head import RoIAnswer
 from w2s_mm.detection.roi_stages import RoIOutput
-from w2s_mm.detection.score_codes import sigmoid_divergence, sigmoid_entropy
 
 
 def bernoulli(p, q):
@@ -23,19 +22,6 @@ def logit(p):
 
 def entropy(row):
     return -sum(p * math.log(p) for p in row)
-
-
-def test_sigmoid_divergence_is_the_sum_over_yes_or_no_answers():
-    student = torch.tensor([[logit(0.3), logit(0.9)], [0.0, 0.0]], dtype=torch.float64)
-    teacher = torch.tensor([[logit(0.6), logit(0.5)], [0.0, 0.0]], dtype=torch.float64)
-    expected = torch.tensor([bernoulli(0.3, 0.6) + bernoulli(0.9, 0.5), 0.0], dtype=torch.float64)
-    torch.testing.assert_close(sigmoid_divergence(student, teacher), expected)
-
-
-def test_sigmoid_entropy_is_the_sum_over_yes_or_no_answers():
-    logits = torch.tensor([[logit(0.3), logit(0.9)], [0.0, 0.0]], dtype=torch.float64)
-    expected = [entropy((0.3, 0.7)) + entropy((0.9, 0.1)), 2 * math.log(2)]
-    torch.testing.assert_close(sigmoid_entropy(logits), torch.tensor(expected, dtype=torch.float64))
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
-from .logit_head import LOSS, ClassifierHead
+from .logit_head import ClassifierHead
+from .outputs import LOSS, activation_of
 
 
 @MODELS.register_module()
@@ -66,6 +67,11 @@ class SelectionHead(ClassifierHead):
                 f'{type(student).__name__} has {type(own).__name__}, which has no '
                 f'reduction_override. Expected a loss of MMPretrain, such as CrossEntropyLoss or '
                 f'LabelSmoothLoss.'
+            )
+        if activation_of(student) == 'sigmoid':
+            raise W2SError(
+                f'SelectionHead needs one loss for each image, and the student has a sigmoid for '
+                f'each class ({type(student.head).__name__}). Expected a head with one softmax.'
             )
         highest = getattr(self.schedule, 'lambda_max', 0.0)
         _check_weight(student.gamma * self.weight * highest)

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from mmdet.models.dense_heads import TOODHead, YOLOXHead
-from torch import Tensor, nn
+from torch import Tensor
 
-from w2s_mm.losses import softmax_kl
+from w2s_mm.losses import bernoulli_entropy, bernoulli_kl, softmax_kl
 from w2s_mm.utils.precision import full_precision
 
 from .places import Levels
@@ -48,11 +48,11 @@ class ScoreCode:
 
     def entropy(self, logits: Tensor) -> Tensor:
         """Entropy of each prediction in nats, (R, C) to (R,)."""
-        return sigmoid_entropy(logits)
+        return bernoulli_entropy(logits)
 
     def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
         """KL(student || teacher) of each prediction in nats, (R, C) to (R,)."""
-        return sigmoid_divergence(student, teacher)
+        return bernoulli_kl(student, teacher)
 
     def _best(self, scores: Tensor) -> Tensor:
         """(N, A, channels, H, W) to (N, A, H, W)."""
@@ -131,20 +131,3 @@ def _(head: TOODHead) -> ScoreCode:
 @score_code.register
 def _(head: YOLOXHead) -> ScoreCode:
     return ObjectnessScores(head)
-
-
-def sigmoid_entropy(logits: Tensor) -> Tensor:
-    """Entropy in nats of C independent binary predictions, summed: (R, C) to (R,)."""
-    logits = full_precision(logits)
-    return nn.functional.binary_cross_entropy_with_logits(
-        logits, logits.sigmoid(), reduction='none'
-    ).sum(-1)
-
-
-def sigmoid_divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(student || teacher) in nats of C independent binary predictions, summed: to (R,)."""
-    student, teacher = full_precision(student), full_precision(teacher)
-    cross = nn.functional.binary_cross_entropy_with_logits(
-        teacher, student.sigmoid(), reduction='none'
-    )
-    return cross.sum(-1) - sigmoid_entropy(student)

@@ -6,6 +6,7 @@ MM stack provides (``mmdet.L1Loss``, ``mmdet.GIoULoss``) are used from there.
 
 from .activation import Activation, check_activation
 from .balanced_kl import BalancedKLDistillLoss
+from .bernoulli import bernoulli_entropy, bernoulli_kl
 from .curriculum_temperature import CurriculumTemperatureLoss
 from .decoupled import DecoupledDistillLoss
 from .focal_logit import FocalLogitDistillLoss
@@ -32,6 +33,8 @@ __all__ = [
     'RowLoss',
     'SquaredErrorDistillLoss',
     'StandardizedDistillLoss',
+    'bernoulli_entropy',
+    'bernoulli_kl',
     'check_activation',
     'reduced',
     'softmax_kl',
