@@ -23,6 +23,7 @@ from .detectors import (
     W2SSingleStageDetector,
     W2SVFNet,
 )
+from .localization_head import LocalizationDistillHead
 from .roi_head import RoIDistillHead
 from .score_codes import ScoreCode, score_code
 
@@ -41,6 +42,7 @@ __all__ = [
     'W2SYOLOX',
     'BoxCode',
     'DenseDistillHead',
+    'LocalizationDistillHead',
     'RoIDistillHead',
     'ScoreCode',
     'W2SCascadeRCNN',

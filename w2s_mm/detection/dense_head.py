@@ -15,6 +15,7 @@ from w2s_mm.core.registry import build_optional, build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.losses import takes_labels
+from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
 from .box_loss import BoxForm, check_selection
@@ -30,8 +31,69 @@ from .places import confident_places, grids_of, rows
 from .score_codes import score_code
 
 
+class DenseHead(DistillHead):
+    """Base of the heads that compare ``bbox_head`` outputs where the teacher is confident.
+
+    Args:
+        score_thr: Lowest teacher score of a prior that takes part, in (0, 1); always at T = 1.
+        **kwargs: ``weight``, ``schedule`` and ``temperature`` of
+            :class:`~w2s_mm.core.distill_head.DistillHead`.
+
+    Attributes:
+        with_boxes: Whether boxes are compared.
+    """
+
+    with_boxes = True
+
+    def __init__(self, score_thr: float = 0.2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        checks.number('distill_head.score_thr', score_thr, above=0, below=1)
+        self.score_thr = score_thr
+
+    def taps(self, student: nn.Module) -> tuple[str, ...]:
+        """``bbox_head``."""
+        return ('bbox_head',)
+
+    def ask(
+        self,
+        student: nn.Module,
+        teacher: FrozenTeacher,
+        inputs: Tensor,
+        data_samples: Sequence[Any],
+        tape: Tape,
+    ) -> DenseAnswer:
+        """The teacher's raw head outputs on the same images, where it is confident."""
+        model: Any = teacher.model
+        if isinstance(model, SingleStageInstanceSegmentor):  # its mode='tensor' needs labels
+            output = model.bbox_head(model.extract_feat(teacher.see(student, inputs, data_samples)))
+        else:
+            output = teacher.answer(student, inputs, data_samples)[0]
+        return dense_answer(output, model.bbox_head, self.score_thr, self.with_boxes)
+
+    def memory_key(self) -> tuple[Any, ...]:
+        """The threshold, and whether boxes are kept."""
+        return 'dense', self.score_thr, self.with_boxes
+
+    def split(self, answer: DenseAnswer, count: int) -> list[dict[str, Tensor]]:
+        """The confident priors of the one image."""
+        return [split_dense(answer)]
+
+    def join(
+        self, teacher: nn.Module, parts: Sequence[dict[str, Tensor]], tape: Tape
+    ) -> DenseAnswer:
+        """The confident priors of all images, at their places in the student's maps."""
+        head: Any = teacher.bbox_head
+        scores = tape.last('bbox_head').output[0]
+        grids = grids_of(scores, head.cls_out_channels)
+        return join_dense(parts, grids, head, scores[0].device)
+
+    def probe(self) -> Probe:
+        """Entropy and divergence of the class scores at the confident priors."""
+        return DenseProbe(self.score_thr)
+
+
 @MODELS.register_module()
-class DenseDistillHead(DistillHead):
+class DenseDistillHead(DenseHead):
     """Compares ``bbox_head`` outputs, prior by prior (arXiv 2604.15451, "Object Detection").
 
     ``L_distill = L_cls-distill + beta * L_box-distill`` over the priors where the teacher's best
@@ -64,22 +126,18 @@ class DenseDistillHead(DistillHead):
         box_form: BoxForm = 'encoded',
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(score_thr, **kwargs)
+        self.with_boxes = loss_bbox is not None
         loss_cls = {'type': 'FocalLogitDistillLoss'} if loss_cls is None else loss_cls
         self.loss_cls = build_part(loss_cls, 'distill_head.loss_cls', 'FocalLogitDistillLoss')
         self.loss_bbox = build_optional(loss_bbox, 'distill_head.loss_bbox', 'mmdet.L1Loss')
         check_selection(score_thr, box_form, self.loss_bbox)
-        self.score_thr = score_thr
         self.box_form: BoxForm = box_form
         if takes_labels(self.loss_cls):
             raise W2SError(
                 f'{type(self.loss_cls).__name__} needs labels, and a dense head assigns them only '
                 f'after its forward pass. Choose a loss without labels.'
             )
-
-    def taps(self, student: nn.Module) -> tuple[str, ...]:
-        """``bbox_head``."""
-        return ('bbox_head',)
 
     def check(self, student: nn.Module, teacher: nn.Module) -> None:
         """Check that the two heads have the same classes and priors, and comparable box coders.
@@ -91,39 +149,6 @@ class DenseDistillHead(DistillHead):
         names = [f"{type(model).__name__}'s bbox_head" for model in (student, teacher)]
         form = None if self.loss_bbox is None else self.box_form
         check_dense(ours, theirs, self.loss_cls, form, names)
-
-    def ask(
-        self,
-        student: nn.Module,
-        teacher: FrozenTeacher,
-        inputs: Tensor,
-        data_samples: Sequence[Any],
-        tape: Tape,
-    ) -> DenseAnswer:
-        """The teacher's raw head outputs on the same images, where it is confident."""
-        model: Any = teacher.model
-        if isinstance(model, SingleStageInstanceSegmentor):  # its mode='tensor' needs labels
-            output = model.bbox_head(model.extract_feat(teacher.see(student, inputs, data_samples)))
-        else:
-            output = teacher.answer(student, inputs, data_samples)[0]
-        return dense_answer(output, model.bbox_head, self.score_thr, self.loss_bbox is not None)
-
-    def memory_key(self) -> tuple[Any, ...]:
-        """The threshold, and whether boxes are kept."""
-        return 'dense', self.score_thr, self.loss_bbox is not None
-
-    def split(self, answer: DenseAnswer, count: int) -> list[dict[str, Tensor]]:
-        """The confident priors of the one image."""
-        return [split_dense(answer)]
-
-    def join(
-        self, teacher: nn.Module, parts: Sequence[dict[str, Tensor]], tape: Tape
-    ) -> DenseAnswer:
-        """The confident priors of all images, at their places in the student's maps."""
-        head: Any = teacher.bbox_head
-        scores = tape.last('bbox_head').output[0]
-        grids = grids_of(scores, head.cls_out_channels)
-        return join_dense(parts, grids, head, scores[0].device)
 
     def loss(
         self, student: nn.Module, tape: Tape, answer: Any, temperature: float
@@ -142,10 +167,6 @@ class DenseDistillHead(DistillHead):
             self.loss_bbox,
             self.box_form,
         )
-
-    def probe(self) -> Probe:
-        """Entropy and divergence of the class scores at the confident priors."""
-        return DenseProbe(self.score_thr)
 
 
 class DenseProbe:
