@@ -67,6 +67,19 @@ def test_a_resumed_run_keeps_what_it_began_with(tmp_path):
     assert record(config) == first
 
 
+def test_other_threads_and_versions_on_resume_are_told_and_kept(tmp_path, monkeypatch):
+    record(make_config(tmp_path, None, epochs=1))
+    config = make_config(tmp_path, None, epochs=2)
+    config.resume = True
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 77)
+    told = record(config)
+    (changed,) = told['changed']
+    assert changed.pop('iter') > 0 and list(changed) == ['threads']
+    assert changed['threads'] == [told['hardware']['threads'], 77]
+    (log,) = (path for path in tmp_path.glob('*/*.log') if '-> 77' in path.read_text())
+    assert 'goes on with other software or hardware (threads' in log.read_text()
+
+
 def test_a_resumed_run_that_never_told_does_not_take_the_middle_for_the_start(tmp_path):
     Runner.from_cfg(make_config(tmp_path, None, epochs=1)).train()
     config = make_config(tmp_path, None, epochs=2)

@@ -39,7 +39,8 @@ class RunRecordHook(Hook):
 
     Two runs form a pair only if they start from the same weights and see the same batches. To check
     this, the student's weights before the first iteration and the first batches from the loader are
-    hashed. A resumed run keeps its existing record.
+    hashed. A resumed run keeps its existing record; other software or hardware, such as another
+    number of threads, is told in the log and added to it, as sums of floats depend on them.
 
     Args:
         batches: Number of batches to hash.
@@ -68,6 +69,7 @@ class RunRecordHook(Hook):
         if self._record is None and is_resuming(runner):  # of a version that did not save it
             self._record = read_json(Path(runner.work_dir) / RECORD)
         if self._record is not None:
+            self._note_changes(runner)
             self._write(runner)
             return
         model = unwrapped(runner.model)
@@ -92,6 +94,24 @@ class RunRecordHook(Hook):
             'hardware': hardware(),
         }
         self._write(runner)
+
+    def _note_changes(self, runner: Any) -> None:
+        """Say and record with what other software or hardware the run goes on."""
+        assert self._record is not None
+        before = {**self._record['software'], **self._record['hardware']}
+        now = {**versions(), **hardware()}
+        changed = {
+            name: [before[name], now[name]]
+            for name in before
+            if name in now and now[name] != before[name]
+        }
+        if changed:
+            told = ', '.join(f'{name} {old} -> {new}' for name, (old, new) in changed.items())
+            runner.logger.warning(
+                f'The run goes on with other software or hardware ({told}). Its results may differ '
+                f'from those of the uninterrupted run.'
+            )
+            self._record.setdefault('changed', []).append({'iter': runner.iter, **changed})
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Hash the first batches, then write the file."""
