@@ -27,5 +27,5 @@ def check_activation(loss: nn.Module, given: Activation, what: str) -> None:
     if needed not in (None, given):
         raise W2SError(
             f'{what}: {type(loss).__name__} compares logits of a {needed}, and this head has those '
-            f'of a {given}. Choose a loss between such logits: {_EXAMPLES[given]}.'
+            f"of a {given}. Choose a loss between such logits: type='{_EXAMPLES[given]}'."
         )
