@@ -4,7 +4,7 @@ Row:     stands for the R34 teacher of the paper's Table 2
 Command: w2s train w2s_mm::digits/retinanet_teacher.py --seed 0
 Needs:   the digit scenes: w2s digit-scenes
 Takes:   about 4 minutes on one CPU core (1,500 iterations of 16 images)
-Gives:   work_dirs/retinanet_teacher/iter_1500.pth; AP50 about 35, some 15 % below the finished
+Gives:   work_dirs/retinanet_teacher/iter_1500.pth; AP50 about 50, a fifth below the finished
          baseline
 """
 
