@@ -9,23 +9,7 @@ Gives:   work_dirs/digits_classifier_permuted_teacher/iter_800.pth,
          with --teachers of w2s compare
 """
 
-_base_ = '../digits/classifier_teacher.py'
+_base_ = './digits_classifier_shuffled_teacher.py'
 
-custom_imports = dict(
-    imports=[
-        'w2s_mm.classification',
-        'w2s_mm.hooks',
-        'w2s_mm.optim',
-        'w2s_mm.datasets.digits',
-        'w2s_mm.datasets.wrong_labels',
-    ]
-)
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type='RandomCrop', crop_size=16, padding=2, padding_mode='edge'),
-            dict(type='WrongLabels', classes=10, how='permuted'),
-            dict(type='PackInputs'),
-        ]
-    )
-)
+train_dataloader = _base_.train_dataloader
+train_dataloader.dataset.pipeline[1].how = 'permuted'

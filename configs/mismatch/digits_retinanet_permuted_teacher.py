@@ -9,17 +9,7 @@ Gives:   work_dirs/digits_retinanet_permuted_teacher/iter_1500.pth,
          with --teachers of w2s compare
 """
 
-_base_ = '../digits/retinanet_teacher.py'
+_base_ = './digits_retinanet_shuffled_teacher.py'
 
-custom_imports = dict(imports=['w2s_mm.detection', 'w2s_mm.hooks', 'w2s_mm.datasets.wrong_labels'])
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadImageFromFile', backend_args=None),
-            dict(type='Resize', scale=(64, 64), keep_ratio=True),
-            dict(type='LoadAnnotations', with_bbox=True),
-            dict(type='WrongLabels', classes=10, how='permuted'),
-            dict(type='PackDetInputs'),
-        ]
-    )
-)
+train_dataloader = _base_.train_dataloader
+train_dataloader.dataset.pipeline[3].how = 'permuted'

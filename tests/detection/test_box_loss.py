@@ -7,7 +7,7 @@ import torch
 from torch.autograd import gradcheck
 
 from tests.detection.boxes import giou, random_boxes
-from w2s_mm.detection.box_loss import box_term, check_selection
+from w2s_mm.detection.box_loss import box_term, check_boxes, check_threshold
 from w2s_mm.utils.errors import W2SError
 
 FORMS = {'encoded': 'mmdet.L1Loss', 'corners': 'mmdet.GIoULoss'}
@@ -153,16 +153,16 @@ def test_a_students_box_without_width_still_learns(term):
 @pytest.mark.parametrize('score_thr', [0.0, 1.0, 20, -0.1, math.nan])
 def test_a_threshold_out_of_range_is_refused(score_thr):
     with pytest.raises(W2SError, match=f'score_thr is {score_thr}'):
-        check_selection(score_thr, 'encoded', None)
+        check_threshold(score_thr)
 
 
 def test_an_unknown_form_is_refused_with_the_choice():
     with pytest.raises(W2SError, match=r"box_form is 'giou'.*encoded.*corners"):
-        check_selection(0.2, 'giou', None)
+        check_boxes('giou', None)
 
 
 @pytest.mark.parametrize('kind', ['IoULoss', 'GIoULoss', 'DIoULoss', 'CIoULoss'])
 def test_a_loss_of_boxes_is_not_given_encoded_numbers(build, kind):
     with pytest.raises(W2SError, match=f"{kind}.*box_form='corners'"):
-        check_selection(0.2, 'encoded', build({'type': kind}))
-    check_selection(0.2, 'corners', build({'type': kind}))
+        check_boxes('encoded', build({'type': kind}))
+    check_boxes('corners', build({'type': kind}))

@@ -23,8 +23,7 @@ class FixedViews:
     flip and colours that come back, and nothing about it has to be stored. Which one is shown is
     drawn with the pipeline's own random numbers.
 
-    This changes the training: an image is seen in fewer ways. FKD has 200 to 500 views of an image
-    for 300 epochs.
+    This changes the training: an image is seen in fewer ways.
 
     Args:
         transforms: Configs of the random transforms; the image must be loaded before, and is packed

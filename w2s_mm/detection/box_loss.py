@@ -24,13 +24,21 @@ BoxForm = Literal['encoded', 'corners']
 _OF_CORNERS = (IoULoss, BoundedIoULoss, GIoULoss, DIoULoss, CIoULoss, EIoULoss, SIoULoss)
 
 
-def check_selection(score_thr: float, box_form: str, loss_bbox: nn.Module | None) -> None:
-    """Check the score threshold, the form of the boxes and the box loss.
+def check_threshold(score_thr: float) -> None:
+    """Check the score from which a prior or RoI takes part.
 
     Raises:
-        W2SError: ``score_thr`` or ``box_form`` is out of range, or the loss needs another form.
+        W2SError: ``score_thr`` is out of range.
     """
     checks.number('distill_head.score_thr', score_thr, above=0, below=1)
+
+
+def check_boxes(box_form: str, loss_bbox: nn.Module | None) -> None:
+    """Check the form of the boxes and the box loss.
+
+    Raises:
+        W2SError: ``box_form`` is unknown, or the loss needs another form.
+    """
     checks.choice('distill_head.box_form', box_form, get_args(BoxForm))
     if box_form == 'encoded' and isinstance(loss_bbox, _OF_CORNERS):
         raise W2SError(

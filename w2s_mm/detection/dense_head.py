@@ -15,10 +15,9 @@ from w2s_mm.core.registry import build_optional, build_part
 from w2s_mm.core.tape import Tape
 from w2s_mm.core.teacher import FrozenTeacher
 from w2s_mm.losses import takes_labels
-from w2s_mm.utils import checks
 from w2s_mm.utils.errors import W2SError
 
-from .box_loss import BoxForm, check_selection
+from .box_loss import BoxForm, check_boxes, check_threshold
 from .dense import (
     DenseAnswer,
     check_dense,
@@ -47,7 +46,7 @@ class DenseHead(DistillHead):
 
     def __init__(self, score_thr: float = 0.2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        checks.number('distill_head.score_thr', score_thr, above=0, below=1)
+        check_threshold(score_thr)
         self.score_thr = score_thr
 
     def taps(self, student: nn.Module) -> tuple[str, ...]:
@@ -131,7 +130,7 @@ class DenseDistillHead(DenseHead):
         loss_cls = {'type': 'FocalLogitDistillLoss'} if loss_cls is None else loss_cls
         self.loss_cls = build_part(loss_cls, 'distill_head.loss_cls', 'FocalLogitDistillLoss')
         self.loss_bbox = build_optional(loss_bbox, 'distill_head.loss_bbox', 'mmdet.L1Loss')
-        check_selection(score_thr, box_form, self.loss_bbox)
+        check_boxes(box_form, self.loss_bbox)
         self.box_form: BoxForm = box_form
         if takes_labels(self.loss_cls):
             raise W2SError(

@@ -20,7 +20,7 @@ from w2s_mm.utils.errors import W2SError
 from w2s_mm.utils.precision import full_precision
 
 from .box_codes import comparable, described, rescaled
-from .box_loss import BoxForm, box_term, check_selection
+from .box_loss import BoxForm, box_term, check_boxes, check_threshold
 from .dense import DenseAnswer, check_dense, compare_dense, count_over_ranks, dense_answer
 from .masks import (
     MaskAnswer,
@@ -115,7 +115,8 @@ class RoIDistillHead(DistillHead):
         self.loss_cls = build_part(loss_cls, 'distill_head.loss_cls', 'KLDistillLoss')
         check_activation(self.loss_cls, 'softmax', 'distill_head.loss_cls')
         self.loss_bbox = build_optional(loss_bbox, 'distill_head.loss_bbox', 'mmdet.L1Loss')
-        check_selection(score_thr, box_form, self.loss_bbox)
+        check_threshold(score_thr)
+        check_boxes(box_form, self.loss_bbox)
         self.loss_rpn = build_optional(loss_rpn, 'distill_head.loss_rpn', 'FocalLogitDistillLoss')
         self.loss_mask = build_optional(
             loss_mask, 'distill_head.loss_mask', 'FocalLogitDistillLoss'
